@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reference-counted buffers that hold received bytes. A pool belongs to one worker; a buffer is
+ * owned by one thread at a time (hand-over by mailbox), so the count is not atomic. A buffer freed
+ * on a thread that is not its home goes home by the pool's lock-free return list.
+ */
+#pragma once
+
+#include "util/str.h"
+
+#define MSGBUF_SIZE 2048    /* bytes of data in an ordinary buffer */
+#define MSGBUF_MAX  (65536 + 16) /* a large one: any datagram, any stream message */
+
+struct msgbuf_pool;
+
+struct msgbuf {
+	struct msgbuf_pool *home;
+	struct msgbuf *next; /* free list, return list */
+	uint32_t refs;
+	uint32_t cap; /* bytes at data[] */
+	char data[];
+};
+
+/* @limit: buffers alive at most (a named limit: it bounds what unprocessed input may cost). */
+struct msgbuf_pool *msgbuf_pool_new(size_t limit);
+/* All buffers must be home. */
+void msgbuf_pool_free(struct msgbuf_pool *pool);
+
+/* With one reference. @size is rounded up to MSGBUF_SIZE or taken exactly above it. NULL at the
+ * limit or out of memory. Home thread only. */
+struct msgbuf *msgbuf_new(struct msgbuf_pool *pool, size_t size);
+
+BELFRY_API struct msgbuf *msgbuf_ref(struct msgbuf *buf);
+/* @self is the pool of the calling worker (may be NULL: treated as foreign). Clears *buf. */
+BELFRY_API void msgbuf_unref(struct msgbuf **buf, struct msgbuf_pool *self);
+
+/* Buffers handed out and not returned. */
+size_t msgbuf_pool_used(const struct msgbuf_pool *pool);
