@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages that we originate: responses (RFC 3261 8.2.6), CANCEL (9.1), ACK (17.1.1.3), and own requests. */
+#pragma once
+
+#include "sip/edit.h"
+#include "sip/msg.h"
+
+struct sip_reply {
+	int code;
+	struct str reason;    /* empty: the registered phrase */
+	struct str to_tag;    /* added when To has none and code is not 100; empty: none */
+	struct str via_extra; /* ";received=192.0.2.1;rport=5060" set in the copied top Via, replacing what was there */
+	struct str headers;   /* complete lines */
+	struct str body;      /* with its Content-Type line in headers */
+};
+/* Copies every Via, From, To, Call-ID, CSeq (and Timestamp into a 100); Content-Length always.
+ * Works on a request with error set as far as fields are present. One span in @arena. */
+BELFRY_API int sip_build_reply(const struct sip_msg *req, const struct sip_reply *reply,
+			       struct arena *arena, struct sip_out *out_r);
+
+/* The top Via of a received request with received/rport put in (RFC 3261 18.2.1, RFC 3581 4), for
+ * forwarding and for sip_reply.via_extra. @received is empty when the sent-by host equals the source
+ * and no rport was asked for. In the arena. */
+BELFRY_API struct str sip_via_with_received(struct arena *arena, const struct sip_via *via,
+					    struct str source_ip, uint16_t source_port);
+
+/* From the request as it was sent on a branch (@sent, flattened or parsed by the caller: @ruri,
+ * @via line and @route lines are given). CANCEL: To without our additions, CSeq number with CANCEL.
+ * @extra: complete lines (Reason, Resource-Priority). */
+struct sip_hop_request {
+	struct str ruri;        /* as sent on the branch */
+	struct str via;         /* "Via: ...\r\n" of the branch */
+	struct str route_lines; /* "Route: ...\r\n"* as sent, may be empty */
+	struct str to_value;    /* empty: the request's */
+	struct str extra;
+	int max_forwards;
+};
+BELFRY_API int sip_build_cancel(const struct sip_msg *req, const struct sip_hop_request *hop,
+				struct arena *arena, struct sip_out *out_r);
+BELFRY_API int sip_build_ack(const struct sip_msg *req, const struct sip_hop_request *hop,
+			     struct arena *arena, struct sip_out *out_r);
