@@ -118,7 +118,7 @@ struct conf_module_info {
 	const struct belfry_setting *settings;
 	size_t conf_size;
 	/* Side-effect free; NULL when fine, else a sentence. May be NULL. */
-	const char *(*check)(const void *values, const struct conf *conf);
+	const char *(*check)(const void *values);
 };
 typedef const struct conf_module_info *(conf_module_cb)(void *arg, struct str name,
 							struct str module_dir, const char **error_r);
