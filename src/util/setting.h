@@ -19,6 +19,14 @@ enum belfry_set_type {
 	BELFRY_T_ENUMS,  /* struct str_list restricted to words */
 	BELFRY_T_GROUP,  /* a nested struct with its own table */
 	BELFRY_T_GROUPS, /* struct belfry_groups: a list of nested structs */
+	BELFRY_T_MAP,    /* struct belfry_groups: named groups; the first field of each is its name,
+	                  * a struct str */
+	BELFRY_T_INTS,   /* struct belfry_ints: a list of whole numbers, each within min and max */
+};
+
+struct belfry_ints { /* of BELFRY_T_INTS */
+	int *v;
+	size_t n;
 };
 
 struct belfry_groups { /* of BELFRY_T_GROUPS: n structs of the nested size, back to back */
@@ -66,4 +74,10 @@ struct belfry_setting {
 #define BELFRY_SET_GROUPS(type, field, table_, size_, help_)                                       \
 	{ .name = #field, .type = BELFRY_T_GROUPS, .offset = offsetof(type, field),                \
 	  .group = (table_), .group_size = (size_), .help = (help_) }
+#define BELFRY_SET_MAP(type, field, table_, size_, help_)                                          \
+	{ .name = #field, .type = BELFRY_T_MAP, .offset = offsetof(type, field),                   \
+	  .group = (table_), .group_size = (size_), .help = (help_) }
+#define BELFRY_SET_INTS(type, field, dflt_, min_, max_, help_)                                     \
+	{ .name = #field, .type = BELFRY_T_INTS, .offset = offsetof(type, field),                  \
+	  .dflt = (dflt_), .min = (min_), .max = (max_), .help = (help_) }
 #define BELFRY_SET_END { .type = BELFRY_T_END }
