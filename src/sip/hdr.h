@@ -45,5 +45,5 @@ BELFRY_API bool sip_hdr_is_list(enum sip_hdr id);      /* comma-separated values
 BELFRY_API bool sip_hdr_is_single(enum sip_hdr id);    /* may occur once only: a second one is an error */
 BELFRY_API enum sip_method sip_method_find(struct str name); /* case-sensitive (7.1) */
 BELFRY_API struct str sip_method_name(enum sip_method m);
-/* "Not Found" for 404; "Unknown" class text for codes without an entry. */
+/* "Not Found" for 404; "Unknown" for codes without an entry. */
 BELFRY_API struct str sip_reason_phrase(int code);

@@ -54,6 +54,7 @@ struct sip_msg {
 	struct sip_via via;        /* top Via value */
 	uint32_t via_off, via_end; /* its span (from text.p), without the comma that follows */
 	uint16_t via_header;       /* index in headers */
+	uint16_t vias_n;           /* Via values in all */
 	struct str call_id;
 	uint32_t cseq;
 	struct str cseq_method;
