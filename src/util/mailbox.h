@@ -20,18 +20,25 @@ struct job {
 };
 
 struct mailbox;
+/* @limit of the bounded lane. NULL: out of memory or descriptors. */
 struct mailbox *mailbox_new(size_t limit);
+/* Nobody posts any more, and the receiver has taken and run what was there. */
 void mailbox_free(struct mailbox *mb);
-int mailbox_fd(const struct mailbox *mb); /* readable when there is something */
+/* Becomes readable when something is posted while the receiver sleeps. Poll it, never read it:
+ * mailbox_awake() does. */
+int mailbox_fd(const struct mailbox *mb);
 
 /* Any thread. false: the bounded lane is full, the job is still the caller's. Takes effect at
  * once, wakes the receiver if it sleeps. */
 bool mailbox_post(struct mailbox *mb, struct job *job);
 void mailbox_post_sure(struct mailbox *mb, struct job *job); /* the lane that never refuses */
 
-/* Receiver. Takes all that is there, in order of posting (per sender), NULL if nothing. */
+/* Receiver. Takes all that is there, linked by ->next, in order of posting (per sender, over both
+ * lanes), NULL if nothing. Take ->next before a job is run. */
 struct job *mailbox_take(struct mailbox *mb);
-/* Receiver: about to sleep (true: something came in the meantime, do not sleep) / awake again. */
+/* Receiver, around its poll of mailbox_fd(): about to sleep (true: something is there, do not
+ * sleep; it counts as awake again) / awake again, for whatever reason the poll ended. The
+ * receiver begins awake. */
 bool mailbox_sleep(struct mailbox *mb);
 void mailbox_awake(struct mailbox *mb);
 size_t mailbox_len(const struct mailbox *mb); /* bounded lane, approximate */

@@ -8,7 +8,7 @@
 
 #include "util/str.h"
 
-#define MSGBUF_SIZE 2048    /* bytes of data in an ordinary buffer */
+#define MSGBUF_SIZE 2048         /* bytes of data in an ordinary buffer */
 #define MSGBUF_MAX  (65536 + 16) /* a large one: any datagram, any stream message */
 
 struct msgbuf_pool;
@@ -26,13 +26,13 @@ struct msgbuf_pool *msgbuf_pool_new(size_t limit);
 /* All buffers must be home. */
 void msgbuf_pool_free(struct msgbuf_pool *pool);
 
-/* With one reference. @size is rounded up to MSGBUF_SIZE or taken exactly above it. NULL at the
- * limit or out of memory. Home thread only. */
+/* With one reference. @size is rounded up to MSGBUF_SIZE or taken exactly above it. NULL above
+ * MSGBUF_MAX, at the limit or out of memory. Home thread only. */
 struct msgbuf *msgbuf_new(struct msgbuf_pool *pool, size_t size);
 
 BELFRY_API struct msgbuf *msgbuf_ref(struct msgbuf *buf);
 /* @self is the pool of the calling worker (may be NULL: treated as foreign). Clears *buf. */
 BELFRY_API void msgbuf_unref(struct msgbuf **buf, struct msgbuf_pool *self);
 
-/* Buffers handed out and not returned. */
-size_t msgbuf_pool_used(const struct msgbuf_pool *pool);
+/* Buffers handed out and not returned. Home thread only: takes back what the others returned. */
+size_t msgbuf_pool_used(struct msgbuf_pool *pool);
