@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conf/rules.h"
+
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+
+#define PATH_LEN 128
+
+static const char *const transport_names[] = { "udp", "tcp", "tls", "ws", "wss" };
+static const uint16_t default_ports[] = { 5060, 5060, 5061, 80, 443 };
+
+static void path_of(char *out, size_t i, const char *member)
+{
+	(void)snprintf(out, PATH_LEN, "listen.%zu%s%s", i, *member ? "." : "", member);
+}
+
+static bool is_tls(const struct conf_listen *l)
+{
+	return l->transport == CONF_TLS || l->transport == CONF_WSS;
+}
+
+/* Settings of TLS on a listener without it. */
+static const char *tls_only(const struct conf_listen *l)
+{
+	if (is_tls(l)) {
+		return NULL;
+	}
+	if (l->certificate.n) {
+		return "certificate";
+	}
+	if (l->private_key.n) {
+		return "private_key";
+	}
+	if (l->ca.n) {
+		return "ca";
+	}
+	return l->verify_client ? "verify_client" : NULL;
+}
+
+static int check_kind(struct conf_loader *ld, size_t i)
+{
+	const struct conf_listen *l = &ld->conf->listen[i];
+	const char *name = transport_names[l->transport], *member = tls_only(l);
+	char path[PATH_LEN];
+
+	if (!conf_transport_is_built(l->transport)) {
+		path_of(path, i, "transport");
+		return conf_fail_path(ld, path, "this build has no %s; use udp or tcp", name);
+	}
+	if (member) {
+		path_of(path, i, member);
+		return conf_fail_path(ld, path, "it has no meaning for %s", name);
+	}
+	return 0;
+}
+
+static int check_address(struct conf_loader *ld, size_t i)
+{
+	struct conf_listen *l = &ld->conf->listen[i];
+	char path[PATH_LEN];
+
+	if (l->port < 0) {
+		l->port = default_ports[l->transport];
+	}
+	if (net_addr_parse(l->address, (uint16_t)l->port, &l->addr)) {
+		path_of(path, i, "address");
+		return conf_fail_path(
+			ld, path,
+			"\"%.*s\" is no address; write it as 192.0.2.1 or 2001:db8::1 "
+			"(names are not looked up)",
+			STR_FMT(l->address));
+	}
+	if (net_addr_is_multicast_or_broadcast(&l->addr)) {
+		path_of(path, i, "address");
+		return conf_fail_path(ld, path, "\"%.*s\" is no address of a host",
+		                      STR_FMT(l->address));
+	}
+	for (size_t j = 0; l->port && j < i; j++) {
+		const struct conf_listen *other = &ld->conf->listen[j];
+
+		if (l->transport == other->transport && net_addr_eq(&l->addr, &other->addr)) {
+			path_of(path, i, "");
+			return conf_fail_path(ld, path, "the same as listen.%zu (line %d)", j,
+			                      other->line);
+		}
+	}
+	return 0;
+}
+
+static int check_advertise(struct conf_loader *ld, size_t i)
+{
+	struct conf_listen *l = &ld->conf->listen[i];
+	char path[PATH_LEN], text[NET_ADDR_TEXT];
+	struct str ip;
+
+	if (l->advertise.n > 0) {
+		if (!conf_split_hostport(l->advertise, &l->advertise_host, &l->advertise_port)) {
+			path_of(path, i, "advertise");
+			return conf_fail_path(ld, path,
+			                      "\"%.*s\" is no HOST or HOST:PORT; an IPv6 address "
+			                      "has brackets",
+			                      STR_FMT(l->advertise));
+		}
+		return 0;
+	}
+	if (ld->conf->server.name.n > 0 || net_addr_is_any(&l->addr)) {
+		return 0; /* server.name, as given or as found by name_self() */
+	}
+	ip = net_addr_ip_text(&l->addr, text);
+	l->advertise_host =
+		arena_printf(ld->arena, l->addr.family == 6 ? "[%.*s]" : "%.*s", STR_FMT(ip));
+	return l->advertise_host.p ? 0 : conf_nomem(ld);
+}
+
+/* 0: no use; otherwise the larger the better. */
+static int rank(const struct ifaddrs *ifa, struct net_addr *addr_r)
+{
+	bool is_v4;
+
+	if (!ifa->ifa_addr || !(ifa->ifa_flags & IFF_UP) ||
+	    (ifa->ifa_addr->sa_family != AF_INET && ifa->ifa_addr->sa_family != AF_INET6)) {
+		return 0;
+	}
+	net_addr_from_sockaddr(ifa->ifa_addr, addr_r);
+	is_v4 = addr_r->family == 4;
+	if (addr_r->family == 6 && addr_r->ip[0] == 0xfe && (addr_r->ip[1] & 0xc0) == 0x80) {
+		return 0; /* link-local */
+	}
+	return (net_addr_is_loopback(addr_r) ? 1 : 3) + is_v4;
+}
+
+/* The machine's first address that others can reach, 127.0.0.1 when there is none: IPv4 rather than
+ * IPv6, the loopback at last. */
+static struct net_addr own_address(void)
+{
+	struct ifaddrs *list = NULL;
+	struct net_addr best = { .family = 4, .ip = { 127, 0, 0, 1 } }, addr;
+	int best_rank = 0;
+
+	if (getifaddrs(&list)) {
+		return best;
+	}
+	for (const struct ifaddrs *ifa = list; ifa; ifa = ifa->ifa_next) {
+		int r = rank(ifa, &addr);
+
+		if (r > best_rank) {
+			best_rank = r;
+			best = addr;
+		}
+	}
+	freeifaddrs(list);
+	return best;
+}
+
+/* server.name where it was not given: what the first listener calls itself, the machine's address
+ * for a wildcard. A domain would do for nobody whose phone cannot resolve it. */
+static int name_self(struct conf_loader *ld)
+{
+	struct conf *conf = ld->conf;
+	char text[NET_ADDR_TEXT];
+	struct net_addr own;
+	struct str ip;
+
+	if (conf->server.name.n > 0) {
+		return 0;
+	}
+	for (size_t i = 0; i < conf->listen_n; i++) {
+		if (conf->listen[i].advertise_host.n == 0) {
+			own = own_address();
+			ip = net_addr_ip_text(&own, text);
+			conf->server.name =
+				arena_printf(ld->arena, own.family == 6 ? "[%.*s]" : "%.*s",
+			                     STR_FMT(ip));
+			return conf->server.name.p ? 0 : conf_nomem(ld);
+		}
+	}
+	conf->server.name = conf->listen[0].advertise_host;
+	return 0;
+}
+
+/* RFC 3261 18.2.1: who receives UDP on a port must receive TCP there as well. */
+static int warn_udp_alone(struct conf_loader *ld, size_t i)
+{
+	const struct conf *conf = ld->conf;
+	const struct conf_listen *l = &conf->listen[i];
+	char path[PATH_LEN];
+
+	if (l->transport != CONF_UDP || l->port == 0) {
+		return 0;
+	}
+	for (size_t j = 0; j < conf->listen_n; j++) {
+		if (conf->listen[j].transport == CONF_TCP &&
+		    net_addr_eq(&l->addr, &conf->listen[j].addr)) {
+			return 0;
+		}
+	}
+	path_of(path, i, "");
+	return conf_warn_path(ld, path,
+	                      "udp without tcp on the same address and port; RFC 3261 18.2.1 wants "
+	                      "both");
+}
+
+int conf_rules_listen(struct conf_loader *ld)
+{
+	struct conf *conf = ld->conf;
+	char path[PATH_LEN];
+	int err = 0;
+
+	if (conf->listen_n == 0) {
+		return conf_fail_path(ld, "listen", "name at least one listener");
+	}
+	for (size_t i = 0; !err && i < conf->listen_n; i++) {
+		path_of(path, i, "");
+		conf->listen[i].line = conf_path_line(ld, path);
+		err = check_kind(ld, i);
+		err = err ? err : check_address(ld, i);
+		err = err ? err : check_advertise(ld, i);
+	}
+	for (size_t i = 0; !err && i < conf->listen_n; i++) {
+		err = warn_udp_alone(ld, i);
+	}
+	return err ? err : name_self(ld);
+}

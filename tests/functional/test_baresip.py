@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real phones: two baresip instances register and call each other."""
+import itertools
+
+import pytest
+from baresip import Baresip, installed
+from conftest import free_port
+
+pytestmark = pytest.mark.skipif(not installed(), reason="baresip is not installed")
+RTP = itertools.count(20000, 40)
+
+
+@pytest.fixture
+def phone(tmpdir_short):
+    made = []
+
+    def make(server, name, **kw):
+        p = Baresip(tmpdir_short, name, server, free_port(), free_port(), next(RTP), **kw)
+        made.append(p)
+        return p
+    yield make
+    for p in made:
+        p.close()
+
+
+def talk(server, a, b):
+    a.command("dial", "sip:bob@example.com")
+    b.event("CALL_INCOMING")
+    a.event("CALL_RINGING")
+    b.command("accept")
+    a.event("CALL_ESTABLISHED")
+    b.event("CALL_ESTABLISHED")
+    a.command("hangup")
+    b.event("CALL_CLOSED")
+
+
+@pytest.mark.parametrize("proto", ["udp", "tcp"])
+def test_two_phones_register_and_call(server, phone, proto):
+    a, b = phone(server, "alice", proto=proto), phone(server, "bob", proto=proto)
+    a.event("REGISTER_OK")
+    b.event("REGISTER_OK")
+    assert len(server.json("location", "list")["bindings"]) == 2
+    talk(server, a, b)
+
+
+@pytest.mark.parametrize("proto", ["udp", "tcp"])
+def test_two_phones_with_passwords(make_server, workers, phone, proto):
+    server = make_server(workers=workers, relay="users", auth='register = true; calls = "local";')
+    for name in ("alice", "bob"):
+        server.ctl("user", "add", name + "@example.com", "--password-stdin", stdin="secret-%s\n" % name)
+    a = phone(server, "alice", proto=proto, password="secret-alice")
+    b = phone(server, "bob", proto=proto, password="secret-bob")
+    a.event("REGISTER_OK")
+    b.event("REGISTER_OK")
+    talk(server, a, b)
+
+
+def test_a_wrong_password_does_not_register(make_server, workers, phone):
+    server = make_server(workers=workers, relay="users", auth='register = true; calls = "local";')
+    server.ctl("user", "add", "alice@example.com", "--password-stdin", stdin="right\n")
+    a = phone(server, "alice", password="wrong")
+    a.event("REGISTER_FAIL")
+    assert server.json("location", "list")["bindings"] == []
