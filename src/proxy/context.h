@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A request and its response context (RFC 3261 16.2), struct belfry_req: what the steps of the proxy
- * work on, and what the functions of belfry/module.h are thin calls into.
+ * A request and its response context (RFC 3261 16.2), struct belfry_req: what the steps of the
+ * proxy work on, and what the functions of belfry/module.h are thin calls into.
  *
  * It begins when the transaction layer hands a new request up and ends when nothing more can come
  * for it: all branches over, the server transaction done. Text lives in the request's arena
@@ -9,7 +9,7 @@
  * late 2xx keeps neither message nor settings.
  *
  * One worker. A pointer to it is good until the hook or callback that got it returns; who has to
- * wait longer takes a weak reference (proxy_weak).
+ * wait longer leaves a struct hook_wait (hooks.h).
  */
 #pragma once
 
@@ -22,10 +22,9 @@
 
 struct belfry_branch;
 struct proxy_target;
-struct proxy_wait;
-struct proxy_weak;
 
-/* The chain of steps a request goes through; each may wait and be taken up again at the same place. */
+/* The chain of steps a request goes through; each may wait and be taken up again at the same place.
+ */
 enum proxy_step {
 	PROXY_STEP_VALIDATE,   /* 16.3, without the scheme */
 	PROXY_STEP_PREPROCESS, /* 16.4 */
@@ -71,7 +70,7 @@ struct proxy_answer {
 
 struct belfry_req {
 	struct proxy *p;
-	struct list node; /* of p->reqs */
+	struct list node;    /* of p->reqs */
 	struct sip_msg *msg; /* a reference; NULL once compact */
 	struct worker_conf *wc;
 	const struct conf *conf; /* wc->conf */
@@ -83,30 +82,31 @@ struct belfry_req {
 	uint8_t step; /* enum proxy_step */
 	uint8_t ruri_kind;
 	bool is_invite, is_ack;
-	bool dry;           /* explain: nothing is sent or changed */
-	bool running;       /* in the loop of steps */
-	bool over;          /* freed when the loop and callbacks are left */
-	bool final_sent;    /* a final response has gone upstream (or is not to be sent any more) */
+	bool dry;        /* explain: nothing is sent or changed */
+	bool running;    /* in the loop of steps */
+	bool over;       /* freed when the loop and callbacks are left */
+	bool final_sent; /* a final response has gone upstream (or is not to be sent any more) */
 	bool got_2xx, got_6xx, cancelled;
-	bool first_18x;     /* call set-up time has been taken */
-	bool trusted;       /* proxy.trusted */
-	bool in_dialog;     /* keyed Record-Route of ours in the topmost Route (16.12) */
-	bool elsewhere;     /* next hop after our own Route entries is not ours */
-	bool maddr;         /* a maddr that is not ours: the Request-URI is the only target */
-	bool ruri_changed;  /* strict router, or maddr stripped */
-	bool route_pop_last;/* strict router: the last Route value has become the Request-URI */
-	bool rule_done;     /* a rule of `routes` decided */
+	bool first_18x;      /* call set-up time has been taken */
+	bool trusted;        /* proxy.trusted */
+	bool in_dialog;      /* keyed Record-Route of ours in the topmost Route (16.12) */
+	bool elsewhere;      /* next hop after our own Route entries is not ours */
+	bool maddr;          /* a maddr that is not ours: the Request-URI is the only target */
+	bool ruri_changed;   /* strict router, or maddr stripped */
+	bool route_pop_last; /* strict router: the last Route value has become the Request-URI */
+	bool rule_done;      /* a rule of `routes` decided */
 	bool user_priority;
-	bool served;        /* a module has taken it over */
+	bool served; /* a module has taken it over */
 	bool compact;
-	unsigned depth;     /* callbacks of ours on the stack */
+	unsigned depth; /* callbacks of ours on the stack */
 
-	struct sip_uri ruri;      /* after 16.4 */
-	unsigned route_skip;      /* own Route values at the top that are removed */
-	const struct tp_listener *out_hint; /* the side our last own Route entry names; may be NULL */
-	struct str route_text;    /* first remaining Route value; empty: none */
+	struct sip_uri ruri; /* after 16.4 */
+	unsigned route_skip; /* own Route values at the top that are removed */
+	const struct tp_listener
+		*out_hint;     /* the side our last own Route entry names; may be NULL */
+	struct str route_text; /* first remaining Route value; empty: none */
 	struct sip_uri route_uri;
-	uint64_t loop;            /* RFC 5393 hash of the request as it came */
+	uint64_t loop; /* RFC 5393 hash of the request as it came */
 	int max_breadth, breadth_used;
 
 	struct str user; /* authenticated, canonical AOR; empty: nobody */
@@ -115,8 +115,8 @@ struct belfry_req {
 	uint16_t hook_i; /* next entry of the current step's hook */
 	struct proxy_hidden *hidden;
 	struct proxy_lines *reply_lines;
-	struct proxy_wait *waits;
-	struct proxy_weak *weak;
+	struct hook_wait *wait;
+	struct timer wait_timer;
 
 	/* Targets (16.5). */
 	struct proxy_target *targets, **targets_tail;
@@ -139,7 +139,8 @@ struct belfry_req {
 	struct job reap;
 };
 
-/* --- facts ---------------------------------------------------------------------------------------- */
+/* --- facts
+ * ---------------------------------------------------------------------------------------- */
 
 static inline struct arena *proxy_arena(struct belfry_req *req)
 {
@@ -152,7 +153,8 @@ static inline bool proxy_ruri_is_local(const struct belfry_req *req)
 	       req->ruri_kind == PROXY_RURI_SELF;
 }
 
-/* --- what modules may do to a request --------------------------------------------------------------- */
+/* --- what modules may do to a request
+ * --------------------------------------------------------------- */
 
 /* The user that has authenticated; @aor is copied. -ENOMEM (then nobody is). */
 int proxy_set_user(struct belfry_req *req, struct str aor, bool priority);
@@ -162,67 +164,57 @@ void proxy_hide_header(struct belfry_req *req, int index);
  * branches are cancelled); the context is gone when the hook or callback has returned. @reason
  * empty: the registered phrase; @headers complete lines; text lives in the arena or is static. */
 void proxy_reply(struct belfry_req *req, int code, struct str reason, struct str headers,
-		 struct str body);
+                 struct str body);
 /* Lines for whatever goes upstream as an answer to this request. Text as above. */
 void proxy_add_reply_header(struct belfry_req *req, struct str lines);
 /* Makes the server transaction, if there is none. 0, or BELFRY_EFULL: 503 has been sent. No-op for
  * ACK and in a dry run. */
 int proxy_accept(struct belfry_req *req);
-/* A service has the request and answers later, by proxy_reply(); accepts it first. Not needed before
- * proxy_wait(). 0 or BELFRY_EFULL (answered). */
-int proxy_take_over(struct belfry_req *req);
-
 /* A decision, if anybody wants to know. @rule is static text. */
 void proxy_note(struct belfry_req *req, const char *rule, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void proxy_note_v(struct belfry_req *req, const char *rule, const char *fmt, va_list ap)
 	__attribute__((format(printf, 3, 0)));
 
-/* belfry_wait(): from a hook or service that runs now (the proxy knows which). Accepts the request,
- * sends 100 by its rules, bounds the wait. BELFRY_DONE if the request could not be accepted (then it
- * has been answered). */
-enum belfry_verdict proxy_wait(struct belfry_req *req, struct belfry_mod *mod,
-			       belfry_resume_cb *resume, belfry_cancel_cb *cancel, void *arg,
-			       struct belfry_handle *handle_r);
-/* The worker that a handle belongs to: belfry_resume() posts there, then calls proxy_resume(). */
-unsigned proxy_handle_worker(struct belfry_handle handle);
-/* On that worker. Stale handles are ignored. */
-void proxy_resume(struct proxy *p, struct belfry_handle handle);
+/* Waiting: hooks.h, proxy_req_set_wait() and proxy_req_continue(). The proxy accepts the request
+ * when a hook answers BELFRY_WAITING, sends 100 by its rules and gives up after PROXY_WAIT_MAX_MS
+ * (504). */
+#define PROXY_WAIT_MAX_MS 30000
 
-/* Weak references: for callbacks that come later (belfry_location_apply). NULL when out of memory. */
-struct proxy_weak *proxy_weak_ref(struct belfry_req *req);
-struct belfry_req *proxy_weak_get(const struct proxy_weak *weak); /* NULL: it has ended */
-void proxy_weak_unref(struct proxy_weak **weak);
-/* Around work done for a request outside of its hooks (such callbacks): proxy_leave() frees it when
- * it is over. */
+/* Around work done for a request outside of its hooks (a commit's callback): proxy_leave() frees it
+ * when it is over. */
 void proxy_enter(struct belfry_req *req);
 void proxy_leave(struct belfry_req *req);
 
 /* belfry_run_register(): the hooks `register` of all modules but @self, in order. */
 enum belfry_verdict proxy_run_register(struct belfry_req *req, enum belfry_register_phase phase,
-				       struct belfry_registration *reg, const struct belfry_mod *self);
+                                       struct belfry_registration *reg,
+                                       const struct belfry_mod *self);
 
-/* --- targets and branches ---------------------------------------------------------------------------- */
+/* --- targets and branches
+ * ---------------------------------------------------------------------------- */
 
 size_t proxy_target_n(const struct belfry_req *req);
 void proxy_target_get(const struct belfry_req *req, size_t i, struct belfry_target *t_r);
-/* Copies the text. BELFRY_EEXIST: that URI is or was a target already (16.5); BELFRY_EDENIED: a final
- * response has gone, or after CANCEL or 6xx; BELFRY_EPARSE. */
+/* Copies the text. BELFRY_EEXIST: that URI is or was a target already (16.5); BELFRY_EDENIED: a
+ * final response has gone, or after CANCEL or 6xx; BELFRY_EPARSE. */
 int proxy_target_add(struct belfry_req *req, const struct belfry_target *t);
 /* Only targets that have not been tried. */
 void proxy_target_remove(struct belfry_req *req, size_t i);
 void proxy_branch_target(const struct belfry_branch *br, struct belfry_target *t_r);
 void proxy_branch_add_header(struct belfry_branch *br, enum sip_hdr before, struct str lines);
 
-/* --- requests of our own -------------------------------------------------------------------------------- */
+/* --- requests of our own
+ * -------------------------------------------------------------------------------- */
 
 struct proxy_own_request {
 	struct str method, uri, from_uri, to_uri; /* from_uri empty: sip:server.name */
-	struct str next_hop; /* URI to send to instead of @uri; empty: none */
-	struct str headers;  /* complete lines */
+	struct str next_hop;                      /* URI to send to instead of @uri; empty: none */
+	struct str headers;                       /* complete lines */
 	struct str body;
 };
 /* @resp is the final response (borrowed), or NULL with @err. Once, never inside the call. */
 typedef void(proxy_own_cb)(void *arg, int err, const struct sip_msg *resp);
 /* Text is copied. 0 or BELFRY_E: no callback then. */
-int proxy_send_request(struct proxy *p, const struct proxy_own_request *r, proxy_own_cb *cb, void *arg);
+int proxy_send_request(struct proxy *p, const struct proxy_own_request *r, proxy_own_cb *cb,
+                       void *arg);
