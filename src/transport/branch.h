@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The branch is the index (RFC 3261 8.1.1.7): z9hG4bK + base64url of kind, worker, slot, generation,
- * loop hash, and a MAC of 64 bits keyed per process start. The MAC is checked before any field is
+ * loop hash, and a MAC of 128 bits keyed per process start. The MAC is checked before any field is
  * used, so that a response finds its client transaction without a string hash and a forged one
  * finds nothing. It lies in this layer because the owner of a response is read from it.
  */
@@ -19,7 +19,7 @@ struct branch {
 	uint64_t loop; /* RFC 5393 hash of what routing depends on; 0: none */
 };
 
-#define BRANCH_LEN 48 /* at most, cookie included */
+#define BRANCH_LEN 56 /* at most, cookie included */
 
 /* Writes it into @out; its length. Stateless kind: slot/generation/loop are a keyed hash of the
  * received branch, made by the caller. */

@@ -9,13 +9,15 @@
 #include <stdint.h>
 
 struct clock {
-	uint64_t now_ms;  /* CLOCK_MONOTONIC */
+	uint64_t now_ms; /* CLOCK_MONOTONIC */
 	uint64_t now_us;
-	int64_t unix_ms;  /* CLOCK_REALTIME as of the last update */
+	int64_t unix_ms;    /* CLOCK_REALTIME; a step of it is seen within a second */
+	int64_t unix_base;  /* unix_ms - now_ms when CLOCK_REALTIME was last read */
+	uint64_t unix_read; /* now_ms at that time; 0: never */
 	bool is_fake;
 };
 
-void clock_update(struct clock *clock);           /* no effect on a fake one */
+void clock_update(struct clock *clock); /* no effect on a fake one */
 void clock_fake(struct clock *clock, uint64_t start_ms, int64_t unix_ms);
 void clock_advance(struct clock *clock, uint64_t ms); /* fake only */
 

@@ -22,6 +22,8 @@
 
 struct event_base;
 
+#define WORKERS_MAX 256 /* a branch and a connection id name one in 8 bits */
+
 /* The settings a worker works by now. Who needs them longer than a callback (transactions, waiting
  * hooks) takes a reference; the count belongs to the worker. */
 struct worker_conf {
@@ -55,20 +57,27 @@ struct worker {
 };
 
 struct workers_params {
-	unsigned n;
+	unsigned n; /* at most WORKERS_MAX */
 	struct conf *conf;
 	struct counters *counters;
 	size_t mailbox_max;  /* messages waiting per worker */
 	size_t msgbufs_max;  /* receive buffers per worker */
 };
-/* Makes the workers; threads start with workers_start(). @run_in_caller (n must be 1): tests drive
- * the loop themselves with worker_turn(). */
+/* Makes the workers; threads start with workers_start(). Without it the caller drives each of them
+ * with worker_turn(): tests. References are taken to conf; the counters stay the caller's and live
+ * longer. -ENOMEM, -errno. */
 int workers_new(const struct workers_params *params, struct workers **ws_r);
+/* Stopped, and the layers above gone. */
 void workers_free(struct workers *ws);
 struct worker *workers_get(struct workers *ws, unsigned id);
 unsigned workers_n(const struct workers *ws);
+/* Threads with every signal blocked. -errno: none runs. */
 int workers_start(struct workers *ws);
-void workers_stop(struct workers *ws); /* asks every loop to end and joins */
+/* Asks every loop to end, joins, and runs on this thread what was still on its way between them. */
+void workers_stop(struct workers *ws);
+
+/* What a libevent callback on a worker calls first: brings the clock up to date, once per turn. */
+void worker_event(struct worker *w);
 
 /* Worker-local. Puts a job into the run queue; it runs in this turn if the budget allows. */
 void worker_run(struct worker *w, enum worker_class cls, struct job *job);
@@ -81,12 +90,14 @@ void worker_reap(struct worker *w, struct job *job);
 /* From a worker to another, collected until the turn's end. false: full; the job stays the caller's.
  * job->run gets the receiving struct worker as its second argument. */
 bool worker_post(struct worker *from, unsigned to, struct job *job);
+/* Never refused; no order between this and worker_post(). */
 void worker_post_sure(struct worker *from, unsigned to, struct job *job);
 /* From any thread, at once (main, storage). */
 void workers_post(struct workers *ws, unsigned to, struct job *job); /* never refused */
 
 /* A call on every worker and then @done on the caller's side: broadcast facts, gather answers. @fn
- * runs once on each worker, @done once on worker @home (-1: on the last worker to finish). */
+ * runs once on each worker, then @done (may be NULL) once on worker @home (-1: on the last worker to
+ * finish). Any thread. -ENOMEM: nothing happens. */
 typedef void(workers_each_cb)(struct worker *w, void *arg);
 int workers_each(struct workers *ws, workers_each_cb *fn, workers_each_cb *done, int home, void *arg);
 
@@ -100,8 +111,12 @@ uint64_t worker_lag_us(const struct worker *w);
 /* Monotonic ms of the last turn: the watchdog looks at it. Any thread. */
 uint64_t worker_last_turn_ms(const struct worker *w);
 
-/* Unit tests: one worker without thread or sockets on a fake clock. */
+/* Unit tests: one worker without thread on a fake clock; takes a reference to @conf (a struct of the
+ * test's own begins with refs = 1; may be NULL). Unix time begins at 2024-01-01. NULL: no memory. */
 struct worker *worker_new_fake(struct conf *conf, uint64_t start_ms);
 void worker_free_fake(struct worker *w);
-/* Drains run queue, mailbox, due timers and the turn's end once. Fake or run_in_caller. */
+/* One turn that does not wait: events, mailbox, run queue, timers that are due, the turn's end.
+ * Fake, or of a group that was not started. */
 void worker_turn(struct worker *w);
+/* Lets @ms pass on a fake clock: a turn now, at each time a timer is due, and at the end. */
+void worker_pass(struct worker *w, uint64_t ms);

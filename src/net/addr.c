@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/addr.h"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+
+#include "util/err.h"
+#include "util/hash.h"
+
+#define IP4_LEN 4U
+#define IP6_LEN 16U
+
+static const uint8_t mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+
+static bool is_mapped(const uint8_t ip[16])
+{
+	return memcmp(ip, mapped_prefix, sizeof(mapped_prefix)) == 0;
+}
+
+static void set_ip6(struct net_addr *addr, const uint8_t ip[16])
+{
+	if (is_mapped(ip)) {
+		addr->family = 4;
+		memcpy(addr->ip, ip + sizeof(mapped_prefix), IP4_LEN);
+	} else {
+		addr->family = 6;
+		memcpy(addr->ip, ip, IP6_LEN);
+	}
+}
+
+/* "%eth0" or "%2" behind a link-local address. */
+static int parse_scope(struct str text, uint32_t *scope_r)
+{
+	char name[IF_NAMESIZE];
+
+	if (str_to_u32(text, scope_r) == 0) {
+		return 0;
+	}
+	if (text.n == 0 || text.n >= sizeof(name)) {
+		return BELFRY_EPARSE;
+	}
+	memcpy(name, text.p, text.n);
+	name[text.n] = '\0';
+	*scope_r = if_nametoindex(name);
+	return *scope_r ? 0 : BELFRY_EPARSE;
+}
+
+static int parse_ip6(struct str host, struct net_addr *addr)
+{
+	char text[INET6_ADDRSTRLEN];
+	uint8_t ip[IP6_LEN];
+	struct str ip_text, scope;
+
+	if (str_cut(host, '%', &ip_text, &scope) && parse_scope(scope, &addr->scope) != 0) {
+		return BELFRY_EPARSE;
+	}
+	if (ip_text.n >= sizeof(text)) {
+		return BELFRY_EPARSE;
+	}
+	memcpy(text, ip_text.p, ip_text.n);
+	text[ip_text.n] = '\0';
+	if (inet_pton(AF_INET6, text, ip) != 1) {
+		return BELFRY_EPARSE;
+	}
+	set_ip6(addr, ip);
+	return 0;
+}
+
+static int parse_ip4(struct str host, struct net_addr *addr)
+{
+	char text[INET_ADDRSTRLEN];
+
+	if (host.n >= sizeof(text)) {
+		return BELFRY_EPARSE;
+	}
+	memcpy(text, host.p, host.n);
+	text[host.n] = '\0';
+	addr->family = 4;
+	return inet_pton(AF_INET, text, addr->ip) == 1 ? 0 : BELFRY_EPARSE;
+}
+
+int net_addr_parse(struct str host, uint16_t port, struct net_addr *addr_r)
+{
+	struct net_addr addr = { .port = port };
+	int err;
+
+	if (host.n == 0 || memchr(host.p, '\0', host.n)) {
+		return BELFRY_EPARSE;
+	}
+	if (host.p[0] == '[') {
+		if (host.n < 2 || host.p[host.n - 1] != ']') {
+			return BELFRY_EPARSE;
+		}
+		err = parse_ip6(str_make(host.p + 1, host.n - 2), &addr);
+	} else if (str_find(host, ':') >= 0) {
+		err = parse_ip6(host, &addr);
+	} else {
+		err = parse_ip4(host, &addr);
+	}
+	if (err == 0) {
+		*addr_r = addr;
+	}
+	return err;
+}
+
+void net_addr_from_sockaddr(const struct sockaddr *sa, struct net_addr *addr_r)
+{
+	*addr_r = (struct net_addr){ 0 };
+	if (sa->sa_family == AF_INET) {
+		const struct sockaddr_in *in = (const void *)sa;
+
+		addr_r->family = 4;
+		addr_r->port = ntohs(in->sin_port);
+		memcpy(addr_r->ip, &in->sin_addr, IP4_LEN);
+	} else if (sa->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const void *)sa;
+
+		addr_r->port = ntohs(in6->sin6_port);
+		addr_r->scope = in6->sin6_scope_id;
+		set_ip6(addr_r, in6->sin6_addr.s6_addr);
+	}
+}
+
+socklen_t net_addr_to_sockaddr(const struct net_addr *addr, struct sockaddr_storage *ss_r)
+{
+	if (addr->family == 4) {
+		struct sockaddr_in *in = (void *)ss_r;
+
+		*in = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(addr->port) };
+		memcpy(&in->sin_addr, addr->ip, IP4_LEN);
+		return sizeof(*in);
+	}
+	if (addr->family == 6) {
+		struct sockaddr_in6 *in6 = (void *)ss_r;
+
+		*in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6,
+			                      .sin6_port = htons(addr->port),
+			                      .sin6_scope_id = addr->scope };
+		memcpy(&in6->sin6_addr, addr->ip, IP6_LEN);
+		return sizeof(*in6);
+	}
+	ss_r->ss_family = AF_UNSPEC;
+	return 0;
+}
+
+bool net_addr_eq_ip(const struct net_addr *a, const struct net_addr *b)
+{
+	return a->family == b->family && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0 &&
+	       a->scope == b->scope;
+}
+
+bool net_addr_eq(const struct net_addr *a, const struct net_addr *b)
+{
+	return a->port == b->port && net_addr_eq_ip(a, b);
+}
+
+uint64_t net_addr_hash(const struct net_addr *a)
+{
+	uint64_t half[2];
+
+	memcpy(half, a->ip, sizeof(half));
+	return hash_mix(hash_mix(half[0]) ^ half[1] ^ ((uint64_t)a->port << 48 | a->family));
+}
+
+static size_t ip_print(const struct net_addr *a, char *out)
+{
+	const char *ok = NULL;
+
+	if (a->family == 4) {
+		ok = inet_ntop(AF_INET, a->ip, out, NET_ADDR_TEXT);
+	} else if (a->family == 6) {
+		ok = inet_ntop(AF_INET6, a->ip, out, NET_ADDR_TEXT);
+	}
+	if (!ok) {
+		out[0] = '\0';
+	}
+	return strlen(out);
+}
+
+struct str net_addr_ip_text(const struct net_addr *a, char *out)
+{
+	return str_make(out, ip_print(a, out));
+}
+
+struct str net_addr_text(const struct net_addr *a, char *out)
+{
+	bool is_6 = a->family == 6;
+	size_t n = is_6 ? 1 : 0;
+
+	if (is_6) {
+		out[0] = '[';
+	}
+	n += ip_print(a, out + n);
+	n += (size_t)snprintf(out + n, NET_ADDR_TEXT - n, "%s:%u", is_6 ? "]" : "", a->port);
+	return str_make(out, n);
+}
+
+bool net_addr_is_any(const struct net_addr *a)
+{
+	static const uint8_t any[16];
+
+	return a->family != 0 && memcmp(a->ip, any, sizeof(any)) == 0;
+}
+
+bool net_addr_is_loopback(const struct net_addr *a)
+{
+	static const uint8_t one[16] = { [15] = 1 };
+
+	if (a->family == 4) {
+		return a->ip[0] == 127;
+	}
+	return a->family == 6 && memcmp(a->ip, one, sizeof(one)) == 0;
+}
+
+bool net_addr_is_multicast_or_broadcast(const struct net_addr *a)
+{
+	static const uint8_t all[4] = { 255, 255, 255, 255 };
+
+	if (a->family == 4) {
+		return (a->ip[0] & 0xf0) == 0xe0 || memcmp(a->ip, all, sizeof(all)) == 0;
+	}
+	return a->family == 6 && a->ip[0] == 0xff;
+}
+
+int net_prefix_parse(struct str text, struct net_prefix *prefix_r)
+{
+	struct net_prefix prefix;
+	struct str host, bits_text;
+	bool has_bits = str_cut(text, '/', &host, &bits_text);
+	uint64_t bits;
+	int err = net_addr_parse(host, 0, &prefix.addr);
+
+	if (err != 0) {
+		return err;
+	}
+	prefix.bits = prefix.addr.family == 4 ? 32 : 128;
+	if (has_bits) {
+		if (str_to_u64(bits_text, prefix.bits, &bits) != 0) {
+			return BELFRY_EPARSE;
+		}
+		prefix.bits = (unsigned)bits;
+	}
+	*prefix_r = prefix;
+	return 0;
+}
+
+bool net_prefix_has(const struct net_prefix *prefix, const struct net_addr *addr)
+{
+	unsigned bytes = prefix->bits / 8, rest = prefix->bits % 8;
+	uint8_t mask = (uint8_t)(0xff00U >> rest);
+
+	if (addr->family != prefix->addr.family || memcmp(addr->ip, prefix->addr.ip, bytes) != 0) {
+		return false;
+	}
+	return rest == 0 || ((addr->ip[bytes] ^ prefix->addr.ip[bytes]) & mask) == 0;
+}
