@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages that we originate: responses (RFC 3261 8.2.6), CANCEL (9.1), ACK (17.1.1.3), and own requests. */
+/* Messages that we originate: responses (RFC 3261 8.2.6), CANCEL (9.1), ACK (17.1.1.3). */
 #pragma once
 
 #include "sip/edit.h"
@@ -18,9 +18,14 @@ struct sip_reply {
 BELFRY_API int sip_build_reply(const struct sip_msg *req, const struct sip_reply *reply,
 			       struct arena *arena, struct sip_out *out_r);
 
-/* The top Via of a received request with received/rport put in (RFC 3261 18.2.1, RFC 3581 4), for
- * forwarding and for sip_reply.via_extra. @received is empty when the sent-by host equals the source
- * and no rport was asked for. In the arena. */
+/* What RFC 3261 18.2.1 and RFC 3581 4 have us put into the top Via of a received request:
+ * ";received=192.0.2.1;rport=5060", for sip_reply.via_extra. Empty when the sent-by host is the
+ * source, no rport was asked for and no received is there. @source_ip has no brackets. In the
+ * arena; p is NULL when out of memory. */
+BELFRY_API struct str sip_via_received_params(struct arena *arena, const struct sip_via *via,
+					      struct str source_ip, uint16_t source_port);
+/* The top Via value with those put in, for forwarding (a splice over via_off..via_end); the very
+ * text when there is nothing to put in. */
 BELFRY_API struct str sip_via_with_received(struct arena *arena, const struct sip_via *via,
 					    struct str source_ip, uint16_t source_port);
 

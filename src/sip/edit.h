@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is forwarded: the original bytes with a short list of edits, as an iovec. No unchanged byte
- * is copied. Edits may be added in any order; two that touch the same bytes are a mistake of ours
- * (assert). Insertions at one place keep the order in which they were added.
+ * is copied. Edits may be added in any order. Removals may overlap each other; any other two that
+ * touch the same bytes are a mistake of ours, told by sip_edits_out(). Insertions at one place keep
+ * the order in which they were added.
  *
  * Removal and replacement of header fields works on whole fields or on single values of a list
  * field; sip_edit_* take care of commas.
@@ -18,9 +19,9 @@ struct sip_edit;
 struct sip_edits {
 	const struct sip_msg *msg;
 	struct arena *arena; /* where edits and inserted text live; usually the message's */
-	struct sip_edit *first; /* sorted by offset */
+	struct sip_edit *first, *last; /* sorted by offset */
 	unsigned n;
-	int err; /* -ENOMEM, sticky: sip_edits_out() returns it */
+	int err; /* -ENOMEM, -EINVAL (two edits of the same bytes); sticky: sip_edits_out() returns it */
 };
 
 BELFRY_API void sip_edits_init(struct sip_edits *e, const struct sip_msg *msg, struct arena *arena);
@@ -54,7 +55,8 @@ struct sip_out {
 	unsigned iov_n;
 	size_t len;
 };
-/* In @arena. -ENOMEM. */
+#define SIP_OUT_SPANS_MAX 64 /* more are copied into one: sendmsg() has a limit */
+/* In @arena. -ENOMEM, -EINVAL. */
 BELFRY_API int sip_edits_out(const struct sip_edits *e, struct arena *arena, struct sip_out *out_r);
 /* The one permitted copy: flattened bytes, for tests and hand-over to another worker. */
 BELFRY_API size_t sip_out_copy(const struct sip_out *out, char *to, size_t cap);
