@@ -3,25 +3,6 @@
 
 #include <stdio.h>
 
-static void tap_path(SRunner *runner, const char *name)
-{
-	const char *dir = getenv("UNIT_TAP_DIR");
-	static char path[1024]; /* Check keeps the pointer */
-
-	if (!dir) {
-		return;
-	}
-	size_t n = (size_t)snprintf(path, sizeof(path), "%s/", dir);
-
-	snprintf(path + n, sizeof(path) - n, "%s.tap", name);
-	for (char *p = path + n; *p; p++) {
-		if (*p == '/') {
-			*p = '-';
-		}
-	}
-	srunner_set_tap(runner, path);
-}
-
 int unit_main(const char *name, const TTest *const *tests, size_t n)
 {
 	Suite *suite = suite_create(name);
@@ -35,7 +16,6 @@ int unit_main(const char *name, const TTest *const *tests, size_t n)
 	}
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
-	tap_path(runner, name);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

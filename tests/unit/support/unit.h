@@ -10,8 +10,7 @@
  *
  *	UNIT_MAIN("sip/uri", uri_refuses_space_in_host, ...)
  *
- * Each test runs in a process of its own (CK_FORK=no: in this one, for a debugger). UNIT_TAP_DIR in
- * the environment names a folder for a TAP file, which ./check counts.
+ * Each test runs in a process of its own (CK_FORK=no: in this one, for a debugger).
  */
 #pragma once
 
