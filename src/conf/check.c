@@ -584,7 +584,7 @@ static int read_setting(struct conf_loader *ld, const struct belfry_setting *def
 {
 	void *at = base + def->offset;
 
-	if (option_of(s)) {
+	if (option_of(s) && config_setting_type(s) == CONFIG_TYPE_STRING) {
 		return value_from_text(ld, def, s, path, config_setting_get_string(s), at);
 	}
 	switch (def->type) {

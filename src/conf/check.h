@@ -3,7 +3,7 @@
  * The table-driven part of a load: a libconfig tree against tables of settings. Errors name the
  * place of the value, or the -D option it came from. The first error ends the load.
  *
- * A setting that came from -D is a string whose hook is the text of the option; it is converted by
+ * What came from -D has the text of the option as its hook. A setting is a string then, converted by
  * the type that the table gives, as defaults are.
  */
 #pragma once

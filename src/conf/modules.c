@@ -192,7 +192,7 @@ int conf_modules_check(struct conf_loader *ld)
 	for (size_t i = 0; !err && i < ld->conf->module_n; i++) {
 		const struct conf_module *m = &ld->conf->module[i];
 		char path[PATH_LEN];
-		const char *why = m->info->check ? m->info->check(m->values, ld->conf) : NULL;
+		const char *why = m->info->check ? m->info->check(m->values) : NULL;
 
 		if (why) {
 			blame(m, why, path);

@@ -21,15 +21,25 @@ static int container_for(const char *next)
 	return is_index(next) ? CONFIG_TYPE_LIST : CONFIG_TYPE_GROUP;
 }
 
-/* Member @name of @s; made if it is not there yet and @type is not NONE. */
-static config_setting_t *child(config_setting_t *s, const char *name, int type)
+static config_setting_t *add(config_setting_t *s, const char *name, int type, const char *option)
 {
-	config_setting_t *c = NULL;
+	config_setting_t *c = config_setting_add(s, name, type);
+
+	if (c) {
+		config_setting_set_hook(c, (void *)(uintptr_t)option);
+	}
+	return c;
+}
+
+/* Member @name of @s; made if it is not there yet. */
+static config_setting_t *child(config_setting_t *s, const char *name, int type, const char *option)
+{
+	config_setting_t *c;
 	uint64_t index;
 
 	if (config_setting_is_group(s)) {
 		c = config_setting_get_member(s, name);
-		return c || type == CONFIG_TYPE_NONE ? c : config_setting_add(s, name, type);
+		return c ? c : add(s, name, type, option);
 	}
 	if (!config_setting_is_aggregate(s) || str_to_u64(str_from(name), INT_MAX, &index)) {
 		return NULL;
@@ -37,22 +47,24 @@ static config_setting_t *child(config_setting_t *s, const char *name, int type)
 	if (index < (uint64_t)config_setting_length(s)) {
 		return config_setting_get_elem(s, (unsigned)index);
 	}
-	if (index > (uint64_t)config_setting_length(s) || type == CONFIG_TYPE_NONE) {
-		return NULL;
-	}
-	return config_setting_add(s, NULL, type);
+	return index == (uint64_t)config_setting_length(s) ? add(s, NULL, type, option) : NULL;
 }
 
-/* The leaf as a string with the option as its hook. */
-static config_setting_t *set_leaf(config_setting_t *s, const char *name, const char *value)
+/* The leaf as a string. */
+static config_setting_t *set_leaf(config_setting_t *s, const char *name, const char *value,
+                                  const char *option)
 {
 	config_setting_t *leaf;
 
 	if (config_setting_is_group(s)) {
 		(void)config_setting_remove(s, name);
 	}
-	leaf = child(s, name, CONFIG_TYPE_STRING);
-	return leaf && config_setting_set_string(leaf, value) ? leaf : NULL;
+	leaf = child(s, name, CONFIG_TYPE_STRING, option);
+	if (!leaf || !config_setting_set_string(leaf, value)) {
+		return NULL;
+	}
+	config_setting_set_hook(leaf, (void *)(uintptr_t)option);
+	return leaf;
 }
 
 int conf_override(struct conf_loader *ld, const char *option)
@@ -73,7 +85,7 @@ int conf_override(struct conf_loader *ld, const char *option)
 		if (!name.p || !next.p) {
 			return conf_nomem(ld);
 		}
-		s = child(s, name.p, container_for(next.p));
+		s = child(s, name.p, container_for(next.p), option);
 		if (!s || !config_setting_is_aggregate(s)) {
 			return fail(ld, option, "there is no such section or list entry");
 		}
@@ -82,10 +94,6 @@ int conf_override(struct conf_loader *ld, const char *option)
 	if (!part.p) {
 		return conf_nomem(ld);
 	}
-	s = set_leaf(s, part.p, value.p);
-	if (!s) {
-		return fail(ld, option, "there is no such setting");
-	}
-	config_setting_set_hook(s, (void *)(uintptr_t)option);
-	return 0;
+	return set_leaf(s, part.p, value.p, option) ? 0
+	                                            : fail(ld, option, "there is no such setting");
 }

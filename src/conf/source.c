@@ -135,8 +135,40 @@ static int read_all(const char *file, char **text_r, size_t *n_r)
 	return 0;
 }
 
-/* Follows strings and comments as libconfig's scanner does. */
-static enum state scan_line(enum state state, struct str line)
+static bool is_word_char(char c)
+{
+	return ascii_is_alpha((unsigned char)c) || ascii_is_digit((unsigned char)c) || c == '_' ||
+	       c == '.' || c == '-' || c == '+' || c == '*';
+}
+
+/* libconfig cuts a whole number without L to 32 bits and says nothing. *@i is at the first
+ * character of a word, and at its last afterwards. */
+static bool is_cut_number(struct str line, size_t *i)
+{
+	char text[32], *end;
+	size_t n = 0, at = *i;
+	unsigned long long v;
+	bool is_hex;
+
+	while (at < line.n && is_word_char(line.p[at])) {
+		if (n + 1 < sizeof(text) && line.p[at] != '-' && line.p[at] != '+') {
+			text[n++] = line.p[at];
+		}
+		at++;
+	}
+	*i = at - 1;
+	text[n] = '\0';
+	if (!ascii_is_digit((unsigned char)text[0])) {
+		return false;
+	}
+	is_hex = ascii_lower((unsigned char)text[1]) == 'x';
+	v = strtoull(text, &end, is_hex ? 16 : 10);
+	return *end == '\0' && v > (is_hex ? UINT32_MAX : INT32_MAX);
+}
+
+/* Follows strings and comments as libconfig's scanner does. *cut_r: a number is too large for it.
+ */
+static enum state scan_line(enum state state, struct str line, bool *cut_r)
 {
 	for (size_t i = 0; i < line.n; i++) {
 		char c = line.p[i], next = i + 1 < line.n ? line.p[i + 1] : '\0';
@@ -159,6 +191,8 @@ static enum state scan_line(enum state state, struct str line)
 			i++;
 		} else if (c == '#' || (c == '/' && next == '/')) {
 			break;
+		} else if (is_word_char(c)) {
+			*cut_r = is_cut_number(line, &i) || *cut_r;
 		}
 	}
 	return state;
@@ -238,6 +272,19 @@ static int add_include(struct conf_source *src, unsigned file, unsigned line, st
 	return err;
 }
 
+static int add_line(struct conf_source *src, unsigned file, unsigned line_no, struct str line,
+                    enum state *state)
+{
+	bool is_cut = false;
+
+	*state = scan_line(*state, line, &is_cut);
+	if (is_cut) {
+		return source_fail(src, BELFRY_ECONF, src->files[file], line_no,
+		                   "a number is out of range; 32 bits are allowed");
+	}
+	return text_add(src, line);
+}
+
 static int add_lines(struct conf_source *src, unsigned file, struct str text, unsigned depth)
 {
 	enum state state = IN_CODE;
@@ -261,8 +308,7 @@ static int add_lines(struct conf_source *src, unsigned file, struct str text, un
 			            : add_include(src, file, line_no, path, depth);
 			err = err ? err : segment_add(src, file, line_no + 1);
 		} else {
-			state = scan_line(state, line);
-			err = text_add(src, line);
+			err = add_line(src, file, line_no, line, &state);
 		}
 		if (err) {
 			return err;

@@ -137,7 +137,11 @@ START_TEST(values_out_of_range_are_refused_with_the_range)
 		{ CONF_BASE "server: { workers = 129; };",
 		  "t.conf:2: server.workers: 129 is out of range; 0 to 128 are allowed" },
 		{ CONF_BASE "server: { workers = -1; };", "-1 is out of range" },
-		{ CONF_BASE "server: { workers = 5000000000; };", "5000000000 is out of range" },
+		{ CONF_BASE "server: { workers = 5000000000; };",
+		  "t.conf:2: a number is out of range; 32 bits are allowed" },
+		{ CONF_BASE "server: { workers = 0x100000001; };", "t.conf:2: a number is out of" },
+		{ CONF_BASE "server: { workers = 99999999999999999999999999999999; };",
+		  "t.conf:2: a number is out of range" },
 		{ CONF_BASE "server: { workers = 4294967297L; };", "4294967297 is out of range" },
 		{ CONF_BASE "proxy: { timer_c = 0.01; };", "0.01 is out of range; 0.1 to 86400" },
 		{ CONF_BASE "proxy: { timer_c = 1e400; };", "out of range" },
@@ -145,6 +149,16 @@ START_TEST(values_out_of_range_are_refused_with_the_range)
 	};
 
 	REFUSE_ALL(cases);
+}
+END_TEST
+
+START_TEST(large_numbers_in_names_and_comments_are_text)
+{
+	struct conf *conf = load(CONF_BASE "# 5000000000\ntrunks: { a5000000000: { targets = ( "
+	                                   "\"sip:5000000000@192.0.2.1\" ); }; };");
+
+	ck_assert_uint_eq(conf->trunks_n, 1);
+	conf_unref(&conf);
 }
 END_TEST
 
@@ -244,6 +258,7 @@ UNIT_MAIN("conf/check", every_setting_but_domains_has_a_default, domains_are_man
           unknown_settings_are_refused_with_the_near_name,
           wrong_types_are_refused_with_the_right_one,
           values_out_of_range_are_refused_with_the_range,
+          large_numbers_in_names_and_comments_are_text,
           unknown_words_are_refused_with_the_known_ones, what_is_given_twice_is_refused,
           syntax_errors_name_the_line, needs_restart_names_what_a_reload_cannot_change,
           loading_survives_failing_allocations)
