@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The branch is the index (RFC 3261 8.1.1.7): z9hG4bK + base64url of kind, worker, slot, generation,
- * loop hash, and a MAC of 128 bits keyed per process start. The MAC is checked before any field is
- * used, so that a response finds its client transaction without a string hash and a forged one
- * finds nothing. It lies in this layer because the owner of a response is read from it.
+ * The branch is the index (RFC 3261 8.1.1.7): z9hG4bK + base64url of kind, worker, slot,
+ * generation, loop hash, and a MAC of 128 bits keyed per process start. The MAC is checked before
+ * any field is used, so that a response finds its client transaction without a string hash and a
+ * forged one finds nothing. It lies in this layer because the owner of a response is read from it.
  */
 #pragma once
 

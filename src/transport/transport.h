@@ -22,26 +22,30 @@ struct transport;       /* per worker */
 struct transport_group; /* all workers' and the listeners, shared */
 
 /* One listening socket set (a socket per worker for UDP and for accepting). Reference-counted by
- * the group; unchanged listeners survive a reload as the same object. Immutable but for counters. */
+ * the group; unchanged listeners survive a reload as the same object. Immutable but for counters.
+ */
 struct tp_listener {
 	uint32_t id;          /* never used again in this process */
 	uint8_t proto;        /* enum tp_proto */
 	struct net_addr addr; /* as bound; port known even if 0 was asked */
-	struct str host;      /* for Via, Record-Route, Path: advertise, or server.name; IPv6 in brackets */
-	uint16_t port;        /* advertised; 0: the default, left out */
-	struct str via_prefix; /* "SIP/2.0/UDP host:port" */
+	struct str
+		host; /* for Via, Record-Route, Path: advertise, or server.name; IPv6 in brackets */
+	uint16_t port;           /* advertised; 0: the default, left out */
+	struct str via_prefix;   /* "SIP/2.0/UDP host:port" */
 	struct str uri_hostport; /* "host:port" or "host" */
 };
 
 /* Where a message came from or goes to; a plain value. Two messages with equal flows use the same
  * path through NATs (RFC 5626). */
 struct tp_flow {
-	const struct tp_listener *listener; /* the local side; of a connection too (its Via); valid as long as the process */
-	uint64_t conn;          /* stream: names worker, slot and generation; 0: UDP, or a stream not open yet */
+	const struct tp_listener *listener; /* the local side; of a connection too (its Via); valid
+	                                       as long as the process */
+	uint64_t conn; /* stream: names worker, slot and generation; 0: UDP, or a stream not open
+	                  yet */
 	struct net_addr remote;
-	struct net_addr local;  /* the address a datagram came to: answers leave from it */
-	uint8_t proto;          /* enum tp_proto */
-	bool accepted;          /* the peer opened this connection */
+	struct net_addr local; /* the address a datagram came to: answers leave from it */
+	uint8_t proto;         /* enum tp_proto */
+	bool accepted;         /* the peer opened this connection */
 };
 
 bool tp_flow_eq(const struct tp_flow *a, const struct tp_flow *b);
@@ -49,8 +53,8 @@ static inline bool tp_proto_is_reliable(uint8_t proto)
 {
 	return proto != TP_UDP;
 }
-struct str tp_proto_name(uint8_t proto);       /* "UDP": for Via */
-struct str tp_proto_param(uint8_t proto);      /* "udp": for ;transport= and logs */
+struct str tp_proto_name(uint8_t proto);  /* "UDP": for Via */
+struct str tp_proto_param(uint8_t proto); /* "udp": for ;transport= and logs */
 
 enum tp_verdict { TP_CONTINUE, TP_DONE };
 
@@ -59,14 +63,16 @@ struct transport_user {
 	/* Takes over the reference to @msg. A message whose parse failed has msg->error set. */
 	void (*request)(void *arg, struct sip_msg *msg, const struct tp_flow *from);
 	void (*response)(void *arg, struct sip_msg *msg, const struct tp_flow *from);
-	/* Nothing can be sent there now: ICMP error, connection refused or lost, time-out. Called on
-	 * every worker. With @conn != 0 only that connection is gone. */
+	/* Nothing can be sent there now: ICMP error, connection refused or lost, time-out. Called
+	 * on every worker. With @conn != 0 only that connection is gone. */
 	void (*unreachable)(void *arg, uint8_t proto, const struct net_addr *remote, uint64_t conn);
-	/* Data that is not SIP by its first byte (hook `packet`). TP_DONE: it has been dealt with. May be NULL. */
+	/* Data that is not SIP by its first byte (hook `packet`). TP_DONE: it has been dealt with.
+	 * May be NULL. */
 	enum tp_verdict (*packet)(void *arg, struct str data, const struct tp_flow *from);
 	/* A connection came or went (on its worker). May be NULL. */
 	void (*flow)(void *arg, const struct tp_flow *flow, bool up);
-	/* Is a stream in use (a registered flow, a transaction)? Then idle_timeout does not close it. May be NULL. */
+	/* Is a stream in use (a registered flow, a transaction)? Then idle_timeout does not close
+	 * it. May be NULL. */
 	bool (*in_use)(void *arg, const struct tp_flow *flow);
 	void *arg;
 };
@@ -74,10 +80,12 @@ struct transport_user {
 /* Main thread, before workers start: binds every listener of the configuration (each first by a
  * probe socket without SO_REUSEPORT). -errno with *error_r (heap) naming the listener. */
 int transport_group_new(struct workers *ws, const struct conf *conf, struct transport_group **g_r,
-			char **error_r);
+                        char **error_r);
 /* Two phases of a reload: binds what is new (anything wrong: nothing has changed), then swaps. */
-int transport_group_prepare(struct transport_group *g, const struct conf *conf, void **plan_r, char **error_r);
-void transport_group_commit(struct transport_group *g, void *plan); /* with every worker adopting it */
+int transport_group_prepare(struct transport_group *g, const struct conf *conf, void **plan_r,
+                            char **error_r);
+void transport_group_commit(struct transport_group *g,
+                            void *plan); /* with every worker adopting it */
 void transport_group_abort(struct transport_group *g, void *plan);
 void transport_group_free(struct transport_group *g); /* workers stopped */
 struct transport *transport_get(struct transport_group *g, unsigned worker);
@@ -93,18 +101,21 @@ int transport_start(struct transport *tp);
  * to reuse if there is one. BELFRY_EUNREACH: no such listener (a stream can still be opened when
  * there is a listener of that protocol for the Via). */
 int transport_pick(struct transport *tp, uint8_t proto, const struct net_addr *remote,
-		   const struct tp_flow *prefer, struct tp_flow *flow_r);
+                   const struct tp_flow *prefer, struct tp_flow *flow_r);
 
-/* Sends. @out's bytes must live until the turn's end (worker_reap() what holds them); a stream that
- * cannot write at once keeps a copy. Opens a connection when flow->conn is 0 (or names a dead one
- * and @reopen). Failures that come later arrive by unreachable(). 0; BELFRY_EUNREACH: known dead
- * flow; BELFRY_EFULL: output queue or connection limit. May set flow->conn. */
-int transport_send(struct transport *tp, struct tp_flow *flow, bool reopen, const struct sip_out *out);
+/* Sends. @out's bytes and its iov array (not the struct) must live until the turn's end
+ * (worker_reap() what holds them); what cannot be written then is copied. Opens a connection when
+ * flow->conn is 0 (or names a dead one and @reopen). Failures that come later arrive by
+ * unreachable(). 0; BELFRY_EUNREACH: known dead flow; BELFRY_EFULL: output queue or connection
+ * limit. May set flow->conn. */
+int transport_send(struct transport *tp, struct tp_flow *flow, bool reopen,
+                   const struct sip_out *out);
 
-/* Where the response to a request goes (RFC 3261 18.2.2, RFC 3581 4; maddr is not honoured): over UDP
- * to @from's address and rport or the sent-by port; on a stream the same connection, else a new one
- * to received and the sent-by port. @via is the top Via as received. */
-void transport_response_flow(const struct sip_via *via, const struct tp_flow *from, struct tp_flow *to_r);
+/* Where the response to a request goes (RFC 3261 18.2.2, RFC 3581 4; maddr is not honoured): over
+ * UDP to @from's address and rport or the sent-by port; on a stream the same connection, else a new
+ * one to received and the sent-by port. @via is the top Via as received. */
+void transport_response_flow(const struct sip_via *via, const struct tp_flow *from,
+                             struct tp_flow *to_r);
 
 /* 200 -> ";received=..;rport=.." is put in by sip_via_with_received() with these. */
 
@@ -129,23 +140,31 @@ typedef void(tp_conn_cb)(void *arg, const struct tp_conn_info *info);
 void transport_each_conn(struct transport *tp, tp_conn_cb *cb, void *arg);
 
 /* Hooks for trace: called for each message as on the wire when set; one flag test otherwise. */
-typedef void(tp_trace_cb)(void *arg, bool sent, const struct tp_flow *flow, const struct sip_out *out);
+typedef void(tp_trace_cb)(void *arg, bool sent, const struct tp_flow *flow,
+                          const struct sip_out *out);
 void transport_set_trace(struct transport *tp, tp_trace_cb *cb, void *arg);
 
 /* Owner of a message (DESIGN "Who owns a message"); other layers post by the same rule. */
 unsigned transport_owner_of_aor(const struct worker *w, struct str aor); /* canonical AOR */
 unsigned transport_owner_of_call(const struct worker *w, struct str call_id);
 
+struct transport_group *transport_group_of(struct transport *tp);
+
 /* Unit tests of the layers above: a wire that records what is sent and injects what is received.
- * A single fake worker; listeners as in @conf without sockets. */
+ * A single fake worker; listeners as in its settings without sockets, without any: UDP and TCP on
+ * 192.0.2.1:5060 and [2001:db8::1]:5060. NULL: no memory. */
 struct fake_wire;
 struct transport *transport_new_fake(struct worker *w, struct fake_wire **wire_r);
+/* Before worker_free_fake(); no turn of the worker in between. */
 void transport_free_fake(struct transport *tp);
+/* One whole message. It is parsed and handed up inside this call. A stream message comes on the
+ * connection from or to that address, or on a new accepted one. */
 void fake_wire_receive(struct fake_wire *wire, struct str bytes, uint8_t proto,
-		       const struct net_addr *from);
+                       const struct net_addr *from);
 /* Takes the oldest message sent: bytes (valid until the next call) and flow; false: none. Flush
- * with worker_turn() first. */
+ * with worker_turn() first. Either result may be NULL. */
 bool fake_wire_sent(struct fake_wire *wire, struct str *bytes_r, struct tp_flow *flow_r);
+/* Nothing can be sent there: an ICMP error, or the end of the connection with that address. */
 void fake_wire_unreachable(struct fake_wire *wire, uint8_t proto, const struct net_addr *to);
 /* The next n sends fail with @err. */
 void fake_wire_fail(struct fake_wire *wire, unsigned n, int err);
