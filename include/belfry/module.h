@@ -4,19 +4,18 @@
  * descriptor (BELFRY_MODULE); it includes this header, sip/ and util/, and nothing else.
  *
  * The story of an INVITE. A worker has parsed it (struct sip_msg, read-only) and found no
- * transaction for it. The core makes a request context, struct belfry_req, and calls, in this
- * order,
+ * transaction for it. The core makes a request context, struct belfry_req, and calls in this order:
  *
- *   request   every module in the order of its order number, before any state is kept: answer it
- *             (BELFRY_DONE, sent without state), let it pass (BELFRY_CONTINUE), or BELFRY_WAIT.
- *             Then the core refuses or accepts: relay policy, max_transactions, a server
- * transaction. serve     only for a method that a module claims (REGISTER) and a local Request-URI:
- * it answers; the registrar has the hooks `register` of the others run before and after the change.
- *   targets   the target set is known (RFC 3261 16.5) and may be changed.
- *   branch    one branch is about to be forwarded (16.6); header fields may be added.
- *   response  a response is about to go upstream (16.7), header fields may be added; or a branch's
- *             final response came, which may be turned into new targets.
- *   end       all is over.
+ * - request: every module in the order of its order number, before any state is kept: it answers
+ *   (BELFRY_DONE, sent without state), lets it pass (BELFRY_CONTINUE), or waits (BELFRY_WAITING).
+ *   Then the core refuses or accepts: relay policy, max_transactions, a server transaction.
+ * - serve: only for a method that a module claims (REGISTER), with a local Request-URI: it answers.
+ *   The registrar has the hooks register of the others run before and after the change.
+ * - targets: the target set is known (RFC 3261 16.5) and may be changed.
+ * - branch: one branch is about to be forwarded (16.6); header fields may be added.
+ * - response: a response is about to go upstream (16.7), header fields may be added; or a branch's
+ *   final response came, which may be turned into new targets.
+ * - end: all is over.
  *
  * packet is called for data that is not SIP, flow for connections that come and go.
  *
@@ -25,8 +24,8 @@
  * (belfry_shared_*). Text in a message lives as long as the request context; what is added to it
  * goes into belfry_arena(req). Nothing may block. Settings are those the request began with.
  *
- * After BELFRY_WAIT the core keeps the request, sends 100 and bounds the wait; belfry_resume() from
- * any thread leads to the continuation on the request's worker. A stale handle is ignored.
+ * After BELFRY_WAITING the core keeps the request, sends 100 and bounds the wait; belfry_resume()
+ * from any thread leads to the continuation on the request's worker. A stale handle is ignored.
  */
 #pragma once
 
@@ -55,8 +54,7 @@ enum belfry_verdict {
 
 enum belfry_proto { BELFRY_UDP, BELFRY_TCP, BELFRY_TLS, BELFRY_WS, BELFRY_WSS };
 
-/* --- descriptor ----------------------------------------------------------------------------------
- */
+/* --- descriptor --- */
 
 enum belfry_hook_point {
 	BELFRY_H_END_OF_TABLE = 0,
@@ -102,63 +100,17 @@ struct belfry_hook {
 	int order; /* lower first; independent of the order in which modules are listed */
 	union belfry_hook_fn fn;
 };
-#define BELFRY_ON_PACKET(o, f)                                                                     \
-	{                                                                                          \
-		BELFRY_H_PACKET, (o),                                                              \
-		{                                                                                  \
-			.packet = (f)                                                              \
-		}                                                                                  \
-	}
-#define BELFRY_ON_REQUEST(o, f)                                                                    \
-	{                                                                                          \
-		BELFRY_H_REQUEST, (o),                                                             \
-		{                                                                                  \
-			.request = (f)                                                             \
-		}                                                                                  \
-	}
-#define BELFRY_ON_REGISTER(o, f)                                                                   \
-	{                                                                                          \
-		BELFRY_H_REGISTER, (o),                                                            \
-		{                                                                                  \
-			.on_register = (f)                                                         \
-		}                                                                                  \
-	}
-#define BELFRY_ON_TARGETS(o, f)                                                                    \
-	{                                                                                          \
-		BELFRY_H_TARGETS, (o),                                                             \
-		{                                                                                  \
-			.targets = (f)                                                             \
-		}                                                                                  \
-	}
-#define BELFRY_ON_BRANCH(o, f)                                                                     \
-	{                                                                                          \
-		BELFRY_H_BRANCH, (o),                                                              \
-		{                                                                                  \
-			.branch = (f)                                                              \
-		}                                                                                  \
-	}
-#define BELFRY_ON_RESPONSE(o, f)                                                                   \
-	{                                                                                          \
-		BELFRY_H_RESPONSE, (o),                                                            \
-		{                                                                                  \
-			.response = (f)                                                            \
-		}                                                                                  \
-	}
-#define BELFRY_ON_FLOW(o, f)                                                                       \
-	{                                                                                          \
-		BELFRY_H_FLOW, (o),                                                                \
-		{                                                                                  \
-			.flow = (f)                                                                \
-		}                                                                                  \
-	}
-#define BELFRY_ON_END(o, f)                                                                        \
-	{                                                                                          \
-		BELFRY_H_END, (o),                                                                 \
-		{                                                                                  \
-			.end = (f)                                                                 \
-		}                                                                                  \
-	}
-/* Orders in use: 100 auth; leave gaps. */
+/* clang-format off */
+#define BELFRY_ON_PACKET(o, f) { BELFRY_H_PACKET, (o), { .packet = (f) } }
+#define BELFRY_ON_REQUEST(o, f){ BELFRY_H_REQUEST, (o), { .request = (f) } }
+#define BELFRY_ON_REGISTER(o, f){ BELFRY_H_REGISTER, (o), { .on_register = (f) } }
+#define BELFRY_ON_TARGETS(o, f){ BELFRY_H_TARGETS, (o), { .targets = (f) } }
+#define BELFRY_ON_BRANCH(o, f) { BELFRY_H_BRANCH, (o), { .branch = (f) } }
+#define BELFRY_ON_RESPONSE(o, f){ BELFRY_H_RESPONSE, (o), { .response = (f) } }
+#define BELFRY_ON_FLOW(o, f)   { BELFRY_H_FLOW, (o), { .flow = (f) } }
+#define BELFRY_ON_END(o, f)    { BELFRY_H_END, (o), { .end = (f) } }
+/* clang-format on */
+/* Orders in use: 50 registrar (Require), 100 auth; leave gaps. */
 
 /* A method that the module serves for local domains (REGISTER); the core does not proxy it then. */
 struct belfry_service {
@@ -203,15 +155,14 @@ struct belfry_module {
 };
 #define BELFRY_MODULE(ident) BELFRY_API const struct belfry_module belfry_module_##ident
 
-/* --- a module on its worker
- * ----------------------------------------------------------------------- */
+/* --- a module on its worker --- */
 
 BELFRY_API const void *belfry_conf(const struct belfry_mod *mod); /* valid until the hook returns */
 BELFRY_API void *belfry_state(const struct belfry_mod *mod);
 BELFRY_API unsigned belfry_worker_id(const struct belfry_mod *mod);
 BELFRY_API unsigned belfry_worker_n(const struct belfry_mod *mod);
 BELFRY_API uint64_t belfry_now_ms(const struct belfry_mod *mod); /* monotonic */
-BELFRY_API int64_t belfry_unix_s(const struct belfry_mod *mod);
+BELFRY_API int64_t belfry_unix_ms(const struct belfry_mod *mod); /* UTC */
 BELFRY_API void belfry_random(struct belfry_mod *mod, void *out, size_t n);
 BELFRY_API void belfry_count(struct belfry_mod *mod, unsigned counter, int64_t n);
 
@@ -222,17 +173,19 @@ BELFRY_API struct belfry_timer *belfry_timer_start(struct belfry_mod *mod, uint3
                                                    belfry_timer_cb *cb, void *arg);
 BELFRY_API void belfry_timer_cancel(struct belfry_timer **t);
 
-/* --- a request
- * -------------------------------------------------------------------------------------- */
+/* --- a request --- */
 
 BELFRY_API const struct sip_msg *belfry_msg(const struct belfry_req *req);
 BELFRY_API struct str belfry_header(const struct belfry_req *req,
                                     const char *name); /* first value */
 BELFRY_API struct arena *belfry_arena(struct belfry_req *req);
 BELFRY_API enum belfry_proto belfry_source_proto(const struct belfry_req *req);
-BELFRY_API struct str
-belfry_source_ip(const struct belfry_req *req); /* "192.0.2.1", "2001:db8::1" */
+#define BELFRY_IP_TEXT 64
+/* "192.0.2.1", "2001:db8::1", written into @out. */
+BELFRY_API struct str belfry_source_ip(const struct belfry_req *req, char out[BELFRY_IP_TEXT]);
 BELFRY_API uint16_t belfry_source_port(const struct belfry_req *req);
+/* Is @host (of a URI or Via) the source's address, in whatever spelling? */
+BELFRY_API bool belfry_source_is(const struct belfry_req *req, struct str host);
 BELFRY_API const void *belfry_source_flow(const struct belfry_req *req);
 BELFRY_API bool belfry_is_trusted(const struct belfry_req *req); /* proxy.trusted */
 /* Inside a dialog that we record-routed, proven by our keyed Record-Route (RFC 3261 16.12). */
@@ -242,8 +195,8 @@ BELFRY_API bool
 belfry_ruri_is_local(const struct belfry_req *req); /* domain of ours, or the server itself */
 /* Where it would go next, our own Route entries taken away: true if that is elsewhere. */
 BELFRY_API bool belfry_goes_elsewhere(const struct belfry_req *req);
-/* proxy.relay lets only users do what this request wants, and it names a local one in From: it
- * would be refused unless belfry_set_user() is called. */
+/* It goes elsewhere and proxy.relay takes that from users and trusted peers only: 403, unless
+ * belfry_set_user() is called. */
 BELFRY_API bool belfry_needs_user(const struct belfry_req *req);
 
 /* The user that has authenticated, canonical AOR; empty: nobody. Set by auth. */
@@ -274,13 +227,13 @@ BELFRY_API bool belfry_is_dry_run(const struct belfry_req *req);
 struct belfry_handle {
 	uint64_t v[2];
 };
-#define BELFRY_WAIT_MAX_MS 32000 /* then @cancel is called and the request gets 504 */
+#define BELFRY_WAIT_MAX_MS 30000 /* then @cancel is called and the request gets 504 */
 typedef enum belfry_verdict(belfry_resume_cb)(struct belfry_req *req, struct belfry_mod *mod,
                                               void *arg);
 typedef void(belfry_cancel_cb)(struct belfry_mod *mod, void *arg);
 /* From request, register, targets or branch hooks and services; return its result. @resume runs on
- * this worker after belfry_resume(); it answers like the hook would. @cancel instead of it: CANCEL,
- * time-out, drain. */
+ * this worker after belfry_resume(); it answers like the hook would. @cancel comes instead of it:
+ * CANCEL, time-out, drain. BELFRY_DONE: no room to wait, answered with 503; neither follows. */
 BELFRY_API enum belfry_verdict belfry_wait(struct belfry_req *req, struct belfry_mod *mod,
                                            belfry_resume_cb *resume, belfry_cancel_cb *cancel,
                                            void *arg, struct belfry_handle *handle_r);
@@ -288,8 +241,7 @@ BELFRY_API void belfry_resume(struct belfry_core *core,
                               struct belfry_handle handle); /* any thread */
 BELFRY_API struct belfry_core *belfry_core(const struct belfry_mod *mod);
 
-/* --- targets and branches
- * ---------------------------------------------------------------------------- */
+/* --- targets and branches --- */
 
 struct belfry_target {
 	struct str uri;
@@ -307,8 +259,7 @@ BELFRY_API void belfry_branch_target(const struct belfry_branch *br, struct belf
 BELFRY_API void belfry_branch_add_header(struct belfry_branch *br, enum sip_hdr before,
                                          struct str lines);
 
-/* --- location
- * ------------------------------------------------------------------------------------------ */
+/* --- location --- */
 
 struct belfry_binding {
 	struct str contact, params, instance, call_id, path, user_agent, received;
@@ -339,16 +290,18 @@ struct belfry_change {
 };
 
 struct belfry_bindings; /* what is registered: valid during the callback */
-BELFRY_API size_t belfry_bindings_n(const struct belfry_bindings *bs);
-BELFRY_API void belfry_bindings_get(const struct belfry_bindings *bs, size_t i,
-                                    struct belfry_binding *b_r);
+/* Walks what has not expired, newest first; *i begins with 0. false at the end. */
+BELFRY_API bool belfry_bindings_next(const struct belfry_bindings *bs, size_t *i,
+                                     struct belfry_binding *b_r);
 
-/* @err 0 or BELFRY_EAGAIN (store failing: 500 + Retry-After). Runs once, on this worker, never
- * inside belfry_location_apply(). @req is NULL if the request has ended meanwhile. */
+/* @err 0, BELFRY_EAGAIN (store failing: 500 + Retry-After), or what belfry_location_apply() may
+ * answer. Runs once, on this worker, never inside belfry_location_apply(). BELFRY_ECANCELED with
+ * @req NULL: the request has ended meanwhile; the change is made all the same. */
 typedef void(belfry_applied_cb)(struct belfry_req *req, struct belfry_mod *mod, int err,
                                 const struct belfry_bindings *bs, void *arg);
-/* Bindings of the REGISTER's AOR. The caller has belfry_accept()ed. 0, BELFRY_EFULL (max_contacts),
- * BELFRY_ESTALE (Call-ID and CSeq), BELFRY_EAGAIN: nothing has changed, no callback. */
+/* The caller has belfry_accept()ed, and the AOR is that of the REGISTER's To. 0, BELFRY_EFULL
+ * (max_contacts), BELFRY_ESTALE (Call-ID and CSeq), BELFRY_EAGAIN, -ENOMEM: nothing has changed, no
+ * callback. */
 BELFRY_API int belfry_location_apply(struct belfry_req *req, struct belfry_mod *mod,
                                      const struct belfry_change *change, belfry_applied_cb *cb,
                                      void *arg);
@@ -366,8 +319,7 @@ BELFRY_API enum belfry_verdict belfry_run_register(struct belfry_req *req, struc
                                                    struct belfry_registration *reg,
                                                    belfry_resume_cb *then, void *arg);
 
-/* --- subscribers
- * ---------------------------------------------------------------------------------------- */
+/* --- subscribers --- */
 
 enum belfry_algorithm { BELFRY_MD5, BELFRY_SHA256, BELFRY_SHA512_256, BELFRY_ALGORITHM_N };
 struct belfry_credential {
@@ -379,10 +331,8 @@ struct belfry_credential {
 BELFRY_API bool belfry_subscriber(const struct belfry_mod *mod, struct str user, struct str domain,
                                   struct belfry_credential *cred_r);
 BELFRY_API bool belfry_user_exists(const struct belfry_mod *mod, struct str aor);
-BELFRY_API size_t belfry_user_count(const struct belfry_mod *mod);
 
-/* --- init: keys, shared tables -------------------------------------------------------------------
- */
+/* --- init: keys, shared tables --- */
 
 /* Derived from the master secret by @purpose; @generation 0: today's, 1: the one before a rotation.
  */
@@ -418,8 +368,7 @@ BELFRY_API void belfry_shared_each(struct belfry_shared *t, uint64_t now_ms,
 BELFRY_API void belfry_ban(struct belfry_mod *mod, struct str ip, uint32_t s);
 BELFRY_API void belfry_unban(struct belfry_core *core, struct str ip);
 
-/* --- commands
- * --------------------------------------------------------------------------------------------- */
+/* --- commands --- */
 
 BELFRY_API struct str belfry_command_param(struct belfry_call *call,
                                            const char *name); /* text; empty: absent */
@@ -430,9 +379,7 @@ BELFRY_API const void *belfry_core_conf(struct belfry_core *core,
                                         const char *module); /* settings of now, main thread */
 BELFRY_API uint64_t belfry_core_now_ms(struct belfry_core *core);
 
-/* --- sending
- * --------------------------------------------------------------------------------------------------
- */
+/* --- sending --- */
 
 /* An answer to a packet that is not SIP, down the flow it came by. */
 BELFRY_API int belfry_send_raw(struct belfry_mod *mod, const void *flow, struct str data);

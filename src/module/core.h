@@ -19,12 +19,11 @@
 struct module_core_params {
 	struct module_loader *loader;
 	struct conf *conf;
-	struct workers *workers; /* NULL in unit tests: the worker of module_worker_new() alone */
+	struct workers *workers;
 	struct counters *counters;
 	struct store *store; /* NULL: keys live as long as the process */
 	struct loc_table *location;
-	struct sub_table *subscribers;      /* NULL: none */
-	struct transport_group *transports; /* NULL in unit tests */
+	struct sub_table *subscribers; /* NULL: none */
 };
 
 /* Main thread, before workers start. Runs init of every module that the configuration lists.
@@ -36,7 +35,7 @@ void module_core_free(struct belfry_core *core);
 
 struct module_worker; /* the modules on one worker */
 
-/* Before the worker starts. Gives @proxy its hook table and @transport's packets to the hooks. */
+/* Before the worker starts. Gives @proxy its hook table. */
 int module_worker_new(struct belfry_core *core, struct worker *worker, struct transport *transport,
                       struct proxy *proxy, struct module_worker **mw_r, char **error_r);
 
@@ -47,6 +46,11 @@ int module_core_prepare(struct belfry_core *core, struct conf *conf, char **erro
  * hook tables. @done on the last worker to finish. */
 int module_core_adopt(struct belfry_core *core, struct conf *conf, workers_each_cb *done,
                       void *arg);
+
+/* For the transport: data that is not SIP, and connections that come and go. */
+enum tp_verdict module_packet(struct module_worker *mw, struct str data,
+                              const struct tp_flow *from);
+void module_flow(struct module_worker *mw, const struct tp_flow *flow, bool up);
 
 /* Drain is over: every wait on this worker is cancelled (503 to its request). Worker thread. */
 void module_worker_cancel_waits(struct module_worker *mw);

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The hooks `packet` and `flow`, and answers to packets. */
+#include "module/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum tp_verdict module_packet(struct module_worker *mw, struct str data, const struct tp_flow *from)
+{
+	const struct hook_table *t = mw->table;
+	char source[NET_ADDR_TEXT];
+	struct belfry_packet pkt = {
+		.data = data,
+		.source = net_addr_text(&from->remote, source),
+		.proto = (enum belfry_proto)from->proto,
+		.flow = from,
+	};
+
+	for (size_t i = 0; i < t->n[BELFRY_H_PACKET]; i++) {
+		const struct hook_entry *e = &t->v[BELFRY_H_PACKET][i];
+
+		mod_enter(e->mod, NULL);
+		if (e->fn.packet(&pkt, e->mod) == BELFRY_DONE) {
+			return TP_DONE;
+		}
+	}
+	return TP_CONTINUE;
+}
+
+void module_flow(struct module_worker *mw, const struct tp_flow *flow, bool up)
+{
+	const struct hook_table *t = mw->table;
+
+	for (size_t i = 0; i < t->n[BELFRY_H_FLOW]; i++) {
+		const struct hook_entry *e = &t->v[BELFRY_H_FLOW][i];
+
+		mod_enter(e->mod, NULL);
+		e->fn.flow(flow, up, e->mod);
+	}
+}
+
+struct raw { /* lives until it has been sent */
+	struct job job;
+	struct iovec iov;
+	char data[];
+};
+
+static void raw_free(struct job *job, void *ctx)
+{
+	(void)ctx;
+	free(container_of(job, struct raw, job));
+}
+
+int belfry_send_raw(struct belfry_mod *mod, const void *flow, struct str data)
+{
+	struct raw *raw = malloc(sizeof(*raw) + data.n);
+	struct tp_flow to = *(const struct tp_flow *)flow;
+	struct sip_out out;
+	int ret;
+
+	if (!raw) {
+		return -ENOMEM;
+	}
+	raw->job.run = raw_free;
+	memcpy(raw->data, data.p, data.n);
+	raw->iov = (struct iovec){ .iov_base = raw->data, .iov_len = data.n };
+	out = (struct sip_out){ .iov = &raw->iov, .iov_n = 1, .len = data.n };
+	ret = transport_send(mod->mw->transport, &to, false, &out);
+	worker_reap(mod->mw->worker, &raw->job);
+	return ret;
+}
