@@ -37,12 +37,19 @@ struct txn_user {
 	void (*failed)(void *user, struct txn_client *ct, int err);
 	/* The client transaction is gone; the pointer is not to be used again. Called last, always. */
 	void (*client_end)(void *user, struct txn_client *ct);
-	/* A response without client transaction. RFC 6026: never forwarded; counted. May be NULL. */
+	/* A response without client transaction. RFC 6026: never forwarded; counted. Borrowed. May be
+	 * NULL. */
 	void (*stray)(void *arg, struct sip_msg *resp, const struct tp_flow *from);
+	/* Passed on from the transport, see struct transport_user; each may be NULL. */
+	enum tp_verdict (*packet)(void *arg, struct str data, const struct tp_flow *from);
+	void (*flow)(void *arg, const struct tp_flow *flow, bool up);
+	bool (*in_use)(void *arg, const struct tp_flow *flow); /* beside the transactions */
 	void *arg;
 };
 
+/* Main thread, before the worker runs. Becomes the user of @tp. -ENOMEM, -ENOSPC. */
 int txn_layer_new(struct worker *w, struct transport *tp, struct txn_layer **l_r);
+/* Ends all without callbacks. What was sent in this turn is freed at its end: the worker goes later. */
 void txn_layer_free(struct txn_layer *l);
 void txn_layer_set_user(struct txn_layer *l, const struct txn_user *user);
 /* Settings of `timers` and the limits are taken from worker->conf when a transaction begins. */
@@ -65,27 +72,36 @@ int txn_reply_stateless(struct txn_layer *l, const struct sip_msg *req, const st
 
 /* --- server side ------------------------------------------------------------------------------ */
 
-/* Takes a reference to @req (released when the final response has been sent and nothing needs the
- * request any more). BELFRY_EFULL: max_transactions, or no memory; answer 503 without state. @user
- * is handed to cancelled/server_end; the caller frees its things in server_end. */
+/* Takes a reference to @req (released when a final response has been sent). BELFRY_EFULL:
+ * max_transactions (of which requests without To tag, emergency calls aside, get nine tenths), or no
+ * memory; answer 503 without state. BELFRY_EEXIST: there is one already (a retransmission that came
+ * while the user waited before this call): drop the request. @user is handed to
+ * cancelled/server_end; the caller frees its things in server_end. */
 int txn_server_new(struct txn_layer *l, struct sip_msg *req, const struct tp_flow *from, void *user,
 		   struct txn_server **st_r);
+/* NULL after a final response: who needs it longer takes a reference of its own. */
 struct sip_msg *txn_server_request(struct txn_server *st);
 const struct tp_flow *txn_server_flow(const struct txn_server *st);
 bool txn_server_is_final(const struct txn_server *st); /* a final response has gone */
 int txn_server_last_status(const struct txn_server *st); /* 0: nothing sent */
-/* Keyed To tag for responses of our own, the same for each response of the transaction. */
+/* Keyed To tag for responses of our own, the same for each response of the transaction, for 200 to
+ * its CANCEL too. To be asked for before a final response. */
 struct str txn_server_tag(struct txn_server *st);
 
-/* A response of our own. 100 only through txn_server_trying(). */
+/* A response of our own; to_tag (unless given) and via_extra are filled in here. 100 only through
+ * txn_server_trying(). After a final response: does nothing. Negative: -ENOMEM and nothing has
+ * happened, or a transport error, which changes nothing for the transaction (RFC 6026 7.1). The same
+ * for txn_server_forward(). */
 int txn_server_reply(struct txn_server *st, struct sip_reply *reply);
-/* A response that is forwarded: @resp with the edits applied (top Via removed by the caller).
- * Non-INVITE: provisionals other than 100 and 408 are not sent (RFC 4320). */
+/* A response that is forwarded: @resp with the edits applied (top Via removed by the caller). INVITE:
+ * after a 2xx further ones go out too. Non-INVITE: provisionals and 408 are not sent (RFC 4320); a
+ * 408 ends it silently. */
 int txn_server_forward(struct txn_server *st, struct sip_msg *resp, const struct sip_edits *edits);
 /* 100 to an INVITE now, if nothing has been sent yet. Non-INVITE: a timer of ours does it when
  * RFC 4320 allows. */
 void txn_server_trying(struct txn_server *st);
-/* The user forgets it: callbacks end; the machine lingers by itself. */
+/* The user forgets it: callbacks end and @st is not to be used again; the machine lingers by itself,
+ * in less memory. Without a final response none will be sent; retransmissions are absorbed. */
 void txn_server_detach(struct txn_server *st);
 
 /* --- client side ------------------------------------------------------------------------------ */
@@ -96,10 +112,12 @@ void txn_server_detach(struct txn_server *st);
 int txn_client_new(struct txn_layer *l, struct sip_msg *req, uint64_t loop, void *user,
 		   struct txn_client **ct_r);
 struct str txn_client_branch(const struct txn_client *ct);
-/* Sends it: @edits over the request given before, with our Via line inserted among them as @via_line
- * ("Via: ...\r\n", which the layer needs for CANCEL and ACK), @ruri and @route_lines as sent. All
- * in the arena of the request. Errors are told by failed(), never inside this call. @wait_ms: how
- * long a connection may take to open (0: until Timer B/F). */
+/* Sends it: @edits over the request given before, our Via line among them and given again as
+ * @via_line ("Via: ...\r\n", which the layer needs for CANCEL and ACK), @ruri and @route_lines as
+ * sent. All in the arena of the request. Transport errors are told by failed(), never inside this
+ * call; -ENOMEM (or what sip_edits_out() gives): nothing was sent and no callback follows, drop it.
+ * @wait_ms: how long a connection may take to open before that counts as BELFRY_EUNREACH (0: until
+ * Timer B/F). */
 struct txn_client_start {
 	const struct sip_edits *edits;
 	struct str via_line, ruri, route_lines;
@@ -109,12 +127,14 @@ struct txn_client_start {
 };
 int txn_client_start(struct txn_client *ct, const struct txn_client_start *start);
 const struct tp_flow *txn_client_flow(const struct txn_client *ct);
+/* NULL after the final response has been told. */
 struct sip_msg *txn_client_request(struct txn_client *ct);
 /* CANCEL (9.1): sent now or when a provisional comes; @extra: complete lines (Reason, ...). Without a
  * final response 64*T1 later it fails with BELFRY_ETIMEOUT. INVITE only; again: no effect. */
 void txn_client_cancel(struct txn_client *ct, struct str extra);
 bool txn_client_is_cancelled(const struct txn_client *ct);
-/* Not started, or of no interest any more: no callbacks (client_end included) from now on. */
+/* Not started, or of no interest any more: no callbacks (client_end included) from now on. What has
+ * been started goes on by itself (retransmissions, ACK) until it ends. */
 void txn_client_drop(struct txn_client **ct);
 
 /* --- stateless forwarding (ACK for 2xx) -------------------------------------------------------- */
