@@ -10,7 +10,7 @@ struct arena_chunk {
 	char data[];
 };
 
-#define CHUNK_ROOM (ARENA_CHUNK - sizeof(struct arena_chunk))
+#define CHUNK_ROOM (ARENA_CHUNK - sizeof(struct arena_chunk)) /* a multiple of 8 */
 
 void arena_pool_init(struct arena_pool *pool, size_t free_max)
 {
@@ -107,6 +107,9 @@ void *arena_alloc_slow(struct arena *arena, size_t size)
 {
 	struct arena_chunk *chunk;
 
+	if (size == 0) {
+		return arena_alloc(arena, 1); /* a pointer like any other */
+	}
 	if (size > CHUNK_ROOM) {
 		return alloc_large(arena, size);
 	}
@@ -116,7 +119,7 @@ void *arena_alloc_slow(struct arena *arena, size_t size)
 	}
 	chunk->next = arena->chunks;
 	arena->chunks = chunk;
-	arena->p = chunk->data + size;
+	arena->p = chunk->data + ((size + 7) & ~(size_t)7);
 	arena->end = chunk->data + CHUNK_ROOM;
 	return chunk->data;
 }

@@ -41,9 +41,9 @@ static inline void *arena_alloc(struct arena *arena, size_t size)
 {
 	char *p = arena->p;
 
-	size = (size + 7) & ~(size_t)7;
-	if ((size_t)(arena->end - p) >= size) {
-		arena->p = p + size;
+	/* Room is a multiple of 8. No size, or one that would wrap around, is for the slow path. */
+	if (size - 1 < (size_t)(arena->end - p)) {
+		arena->p = p + ((size + 7) & ~(size_t)7);
 		return p;
 	}
 	return arena_alloc_slow(arena, size);

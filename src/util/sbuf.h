@@ -46,5 +46,6 @@ static inline struct str sbuf_str(const struct sbuf *b)
 }
 
 BELFRY_API void sbuf_u64(struct sbuf *b, uint64_t v);
+/* A text of 256 bytes or more needs one byte of room beyond it. */
 BELFRY_API void sbuf_printf(struct sbuf *b, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
