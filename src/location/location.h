@@ -74,7 +74,7 @@ struct loc_change {
 	const struct loc_op *ops; /* applied together or not at all */
 	size_t ops_n;
 	bool remove_all;         /* Contact: * */
-	bool by_operator;        /* no Call-ID and CSeq check; matching by URI alone */
+	bool by_operator;        /* no Call-ID and CSeq check; what it sets is static */
 	struct str call_id;
 	uint32_t cseq;
 	unsigned max_contacts;   /* 0: no limit. BELFRY_EFULL */
@@ -83,27 +83,37 @@ struct loc_change {
 	unsigned flush_interval_s; /* LOC_ASYNC */
 };
 
-/* @err: 0 with the set after the change (NULL: no binding left; a reference for the duration of the
- * call), or BELFRY_EAGAIN: the store failed, nothing has changed. Runs on the worker that called
+/* @err: 0 with the set after the change (NULL: no binding left; valid for the duration of the call),
+ * or BELFRY_EAGAIN: the store failed, nothing has changed. Runs on the worker that called
  * loc_apply(), never inside it. */
 typedef void(loc_commit_cb)(int err, struct loc_set *set, void *arg);
 
 /* The AOR's owner only; copies what it needs of @change. 0: @cb follows. Otherwise nothing has
- * changed and @cb is not called: BELFRY_EFULL (max_contacts, RFC 3261 10.3), BELFRY_ESTALE (old CSeq,
- * step 7), BELFRY_EAGAIN (store queue full or store failing), -ENOMEM. A change that changes nothing
- * (a fetch) is answered with the tip of the chain, after it. */
+ * changed and @cb is not called: BELFRY_EFULL (more than max_contacts, and more than before),
+ * BELFRY_ESTALE (old CSeq, RFC 3261 10.3 step 7), BELFRY_EAGAIN (store failing: 500), -EBUSY (store
+ * queue full: 503), BELFRY_ETOOBIG (a text of 64 KiB), -ENOMEM. A remote store (the fake one too)
+ * brings EFULL and ESTALE by @cb. A change that changes nothing (a fetch) is answered with the tip
+ * of the chain, after it. *query_r (may be NULL) is valid until @cb runs.
+ *
+ * A REGISTER (not by_operator) never touches static bindings, and they do not count for
+ * max_contacts. With instance and reg_id a binding is found by those (RFC 5626 6), else by its URI
+ * (19.1.4). An operator's REMOVE with b.id set takes exactly that binding, whatever its URI. */
 int loc_apply(struct loc_table *t, struct worker *w, const struct loc_change *change,
 	      loc_commit_cb *cb, void *arg, struct loc_query **query_r);
 /* The callback will not run; the change still happens. */
 void loc_apply_cancel(struct loc_query **query);
 
-/* A flow has gone: every binding that uses it, of every AOR, is suspended at once. Any worker. */
+/* A flow has gone: every binding that uses it, of every AOR, is suspended at once. Any worker, which
+ * tells the others. By connection (flow->conn), or for datagrams by proto, remote address and, if
+ * not NULL, listener. The suspension is in memory only; a refresh by a new flow ends it. */
 void loc_flow_gone(struct loc_table *t, struct worker *w, const struct tp_flow *flow);
+/* The same for the AORs that @w owns only: when every worker is told by itself. */
+void loc_flow_gone_here(struct loc_table *t, struct worker *w, const struct tp_flow *flow);
 
 /* All AORs, shard by shard, for the control socket: no lock is held during @cb. */
 typedef bool(loc_each_cb)(void *arg, struct loc_set *set); /* false: enough */
 void loc_each(struct loc_table *t, loc_each_cb *cb, void *arg);
-size_t loc_count(const struct loc_table *t); /* bindings published */
+size_t loc_count(const struct loc_table *t); /* bindings published, ended ones until they are swept (10 s) */
 
 /* --- lifetime (belfryd) --- */
 struct store;
@@ -118,6 +128,7 @@ int loc_table_load(struct loc_table *t, char **error_r);
 int loc_table_start_worker(struct loc_table *t, struct worker *w);
 /* Workers stopped or draining: writes what `async` has not written yet; blocks. */
 int loc_table_flush(struct loc_table *t);
+/* Before the workers and the store are freed; nobody holds a set any more. */
 void loc_table_free(struct loc_table *t);
 
 /* A table whose look-ups and changes answer later, on worker_turn(), as a remote store would: unit

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "location/flow_index.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LEAF_MAX 512
+#define LEAF_MIN 8 /* first size of a leaf; doubled up to LEAF_MAX */
+
+struct loc_leaf {
+	uint32_t n, cap;
+	uint64_t key[];
+};
+
+static uint64_t key_of(uint32_t flow, uint32_t aor)
+{
+	return (uint64_t)flow << 32 | aor;
+}
+
+void loc_flow_index_init(struct loc_flow_index *ix)
+{
+	*ix = (struct loc_flow_index){ 0 };
+}
+
+void loc_flow_index_fini(struct loc_flow_index *ix)
+{
+	for (size_t i = 0; i < ix->n; i++) {
+		free(ix->leaves[i]);
+	}
+	free(ix->leaves);
+	loc_flow_index_init(ix);
+}
+
+/* The last leaf that begins at or before @key; 0 when all begin later. */
+static size_t leaf_of(const struct loc_flow_index *ix, uint64_t key)
+{
+	size_t lo = 0, hi = ix->n;
+
+	while (hi - lo > 1) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (ix->leaves[mid]->key[0] <= key) {
+			lo = mid;
+		} else {
+			hi = mid;
+		}
+	}
+	return lo;
+}
+
+/* Position of the first key >= @key. */
+static uint32_t pos_of(const struct loc_leaf *leaf, uint64_t key)
+{
+	uint32_t lo = 0, hi = leaf->n;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (leaf->key[mid] < key) {
+			lo = mid + 1;
+		} else {
+			hi = mid;
+		}
+	}
+	return lo;
+}
+
+static struct loc_leaf *leaf_resize(struct loc_leaf *leaf, uint32_t cap)
+{
+	struct loc_leaf *l = realloc(leaf, sizeof(*l) + cap * sizeof(l->key[0]));
+
+	if (l) {
+		l->cap = cap;
+		if (!leaf) {
+			l->n = 0;
+		}
+	}
+	return l;
+}
+
+/* Room for one more leaf at @at. */
+static int leaves_open(struct loc_flow_index *ix, size_t at)
+{
+	if (ix->n == ix->cap) {
+		size_t cap = ix->cap ? ix->cap + ix->cap / 2 + 1 : 4;
+		struct loc_leaf **leaves = realloc(ix->leaves, cap * sizeof(struct loc_leaf *));
+
+		if (!leaves) {
+			return -ENOMEM;
+		}
+		ix->leaves = leaves;
+		ix->cap = cap;
+	}
+	memmove(&ix->leaves[at + 1], &ix->leaves[at], (ix->n - at) * sizeof(struct loc_leaf *));
+	ix->n++;
+	return 0;
+}
+
+static void leaves_close(struct loc_flow_index *ix, size_t at)
+{
+	free(ix->leaves[at]);
+	ix->n--;
+	memmove(&ix->leaves[at], &ix->leaves[at + 1], (ix->n - at) * sizeof(struct loc_leaf *));
+}
+
+static int leaf_split(struct loc_flow_index *ix, size_t at)
+{
+	struct loc_leaf *left = ix->leaves[at];
+	struct loc_leaf *right = leaf_resize(NULL, LEAF_MAX);
+
+	if (!right || leaves_open(ix, at + 1)) {
+		free(right);
+		return -ENOMEM;
+	}
+	right->n = left->n / 2;
+	left->n -= right->n;
+	memcpy(right->key, &left->key[left->n], right->n * sizeof(right->key[0]));
+	ix->leaves[at + 1] = right;
+	return 0;
+}
+
+/* A leaf with room for @key; NULL when out of memory. */
+static struct loc_leaf *leaf_for(struct loc_flow_index *ix, uint64_t key)
+{
+	size_t at = leaf_of(ix, key);
+	struct loc_leaf *leaf = ix->n ? ix->leaves[at] : NULL;
+
+	if (leaf && leaf->n < leaf->cap) {
+		return leaf;
+	}
+	if (leaf && leaf->n == LEAF_MAX) {
+		return leaf_split(ix, at) ? NULL : ix->leaves[leaf_of(ix, key)];
+	}
+	leaf = leaf_resize(leaf, leaf ? leaf->cap * 2 : LEAF_MIN);
+	if (!leaf) {
+		return NULL;
+	}
+	if (ix->n == 0 && leaves_open(ix, 0)) {
+		free(leaf);
+		return NULL;
+	}
+	ix->leaves[at] = leaf;
+	return leaf;
+}
+
+int loc_flow_index_add(struct loc_flow_index *ix, uint32_t flow, uint32_t aor)
+{
+	uint64_t key = key_of(flow, aor);
+	struct loc_leaf *leaf = leaf_for(ix, key);
+	uint32_t i;
+
+	if (!leaf) {
+		return -ENOMEM;
+	}
+	i = pos_of(leaf, key);
+	memmove(&leaf->key[i + 1], &leaf->key[i], (leaf->n - i) * sizeof(leaf->key[0]));
+	leaf->key[i] = key;
+	leaf->n++;
+	return 0;
+}
+
+/* Joins a leaf with its right neighbour when both together fill less than half of one. */
+static void leaf_join(struct loc_flow_index *ix, size_t at)
+{
+	struct loc_leaf *a, *b;
+
+	if (at + 1 >= ix->n) {
+		return;
+	}
+	a = ix->leaves[at];
+	b = ix->leaves[at + 1];
+	if (a->n + b->n > LEAF_MAX / 2 || a->n + b->n > a->cap) {
+		return;
+	}
+	memcpy(&a->key[a->n], b->key, b->n * sizeof(b->key[0]));
+	a->n += b->n;
+	leaves_close(ix, at + 1);
+}
+
+bool loc_flow_index_del(struct loc_flow_index *ix, uint32_t flow, uint32_t aor)
+{
+	uint64_t key = key_of(flow, aor);
+	size_t at = leaf_of(ix, key);
+	struct loc_leaf *leaf = ix->n ? ix->leaves[at] : NULL;
+	uint32_t i = leaf ? pos_of(leaf, key) : 0;
+
+	if (!leaf || i == leaf->n || leaf->key[i] != key) {
+		return false;
+	}
+	leaf->n--;
+	memmove(&leaf->key[i], &leaf->key[i + 1], (leaf->n - i) * sizeof(leaf->key[0]));
+	if (leaf->n == 0) {
+		leaves_close(ix, at);
+	} else if (leaf->n < LEAF_MAX / 4) {
+		leaf_join(ix, at);
+	}
+	return true;
+}
+
+bool loc_flow_index_next(const struct loc_flow_index *ix, uint32_t flow, uint32_t from,
+                         uint32_t *aor_r)
+{
+	uint64_t key = key_of(flow, from);
+	size_t at = leaf_of(ix, key);
+
+	for (; at < ix->n; at++) {
+		const struct loc_leaf *leaf = ix->leaves[at];
+		uint32_t i = pos_of(leaf, key);
+
+		if (i < leaf->n) {
+			*aor_r = (uint32_t)leaf->key[i];
+			return leaf->key[i] >> 32 == flow;
+		}
+	}
+	return false;
+}
