@@ -20,7 +20,7 @@ static size_t encode(char *out, const unsigned char *in, size_t n, const char *a
 		unsigned int second = n == 2 ? in[1] : 0;
 
 		*o++ = alphabet[in[0] >> 2];
-		*o++ = alphabet[(in[0] & 3) << 4 | second >> 4];
+		*o++ = alphabet[(in[0] & 3U) << 4 | second >> 4];
 		if (n == 2) {
 			*o++ = alphabet[(second & 15) << 2];
 		} else if (pad) {
