@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who uses which destination: client transactions by (transport, address), so that a transport
- * error fails those that have had no response yet (RFC 3261 17.1.4), at once but from the run
- * queue; and open server transactions by the connection they came on.
+ * error fails those that have had no response yet (RFC 3261 17.1.4), at once but not inside
+ * the call that brought it; and open server transactions by the connection they came on.
  */
 #include "transaction/internal.h"
 
@@ -41,17 +41,10 @@ static void failing_run(struct txn_layer *l)
 	}
 }
 
-static void failer_run(struct job *job, void *ctx)
+void txn_failing_timer(struct timer *t, void *arg)
 {
-	struct txn_failer *f = container_of(job, struct txn_failer, job);
-
-	(void)ctx;
-	f->is_queued = false;
-	if (f->l) {
-		failing_run(f->l);
-	} else {
-		free(f); /* the layer has gone before */
-	}
+	(void)t;
+	failing_run(arg);
 }
 
 void txn_dest_fail(struct txn_client *ct, int err)
@@ -61,9 +54,8 @@ void txn_dest_fail(struct txn_client *ct, int err)
 	ct->live->error = err;
 	list_del(&ct->live->node);
 	list_append(&l->failing, &ct->live->node);
-	if (!l->failer->is_queued) {
-		l->failer->is_queued = true;
-		worker_run(l->w, WORKER_CLASS_URGENT, &l->failer->job);
+	if (!timer_is_running(&l->failing_timer)) {
+		txn_timer_start(l, &l->failing_timer, l->ids.failing, 0);
 	}
 }
 
@@ -94,22 +86,12 @@ int txn_dest_init(struct txn_layer *l)
 	list_init(&l->failing);
 	l->dests = buckets_new();
 	l->conns = buckets_new();
-	l->failer = calloc(1, sizeof(*l->failer));
-	if (!l->dests || !l->conns || !l->failer) {
-		return -ENOMEM;
-	}
-	l->failer->l = l;
-	l->failer->job.run = failer_run;
-	return 0;
+	return l->dests && l->conns ? 0 : -ENOMEM;
 }
 
 void txn_dest_fini(struct txn_layer *l)
 {
-	if (l->failer && l->failer->is_queued) {
-		l->failer->l = NULL;
-	} else {
-		free(l->failer);
-	}
+	txn_timer_cancel(l, &l->failing_timer);
 	free(l->dests);
 	free(l->conns);
 }

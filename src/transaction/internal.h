@@ -158,19 +158,13 @@ struct txn_slots {
 	struct txn_client *free;
 };
 
-struct txn_failer { /* outlives the layer while it is in the run queue */
-	struct job job;
-	struct txn_layer *l;
-	bool is_queued;
-};
-
 struct txn_refused {
 	uint64_t id;
 	uint64_t until_ms;
 };
 
 struct txn_ids { /* of counters and timer kinds */
-	int entry, final_g, client, client_retransmit, cancel_retransmit, cancel_end;
+	int entry, final_g, client, client_retransmit, cancel_retransmit, cancel_end, failing;
 	int server_n, client_n, linger_n, retrans_in, retrans_out;
 	int rejected_parse, rejected_full, stray, evicted;
 };
@@ -187,7 +181,7 @@ struct txn_layer {
 	size_t linger_bytes, linger_n, linger_max;
 	size_t server_open, client_open;
 	struct list failing; /* of struct txn_live */
-	struct txn_failer *failer;
+	struct timer failing_timer;
 	struct txn_refused *refused; /* TXN_REFUSED_N */
 	struct list *dests, *conns;  /* TXN_BUCKETS each */
 };
@@ -255,7 +249,7 @@ struct txn_client *txn_client_at(const struct txn_layer *l, uint32_t slot, uint3
 void txn_client_settle(struct txn_client *ct, uint8_t state, uint32_t ms);
 void txn_client_up(struct txn_client *ct, struct sip_msg *resp);
 void txn_live_free(struct txn_client *ct);
-/* Tells the user and ends it; from a timer or the run queue only. */
+/* Tells the user and ends it; from a timer only. */
 void txn_client_fail(struct txn_client *ct, int err);
 void txn_client_release(struct txn_client *ct);
 int txn_client_send(struct txn_client *ct);
@@ -290,8 +284,9 @@ bool txn_dest_is_connecting(const struct txn_client *ct);
 void txn_dest_unreachable(struct txn_layer *l, uint8_t proto, const struct net_addr *remote,
                           uint64_t conn);
 void txn_dest_connected(struct txn_layer *l, const struct tp_flow *flow);
-/* Fails it from the run queue. */
+/* Fails it soon, from a timer. */
 void txn_dest_fail(struct txn_client *ct, int err);
+void txn_failing_timer(struct timer *t, void *arg);
 void txn_conn_add(struct txn_server *st);
 bool txn_conn_in_use(const struct txn_layer *l, const struct tp_flow *flow);
 

@@ -217,7 +217,8 @@ static int kinds_make(struct txn_layer *l)
 	err = err ? err : kind_make(l, txn_client_timer, &ids->client);
 	err = err ? err : kind_make(l, txn_client_retransmit_timer, &ids->client_retransmit);
 	err = err ? err : kind_make(l, txn_cancel_retransmit_timer, &ids->cancel_retransmit);
-	return err ? err : kind_make(l, txn_cancel_end_timer, &ids->cancel_end);
+	err = err ? err : kind_make(l, txn_cancel_end_timer, &ids->cancel_end);
+	return err ? err : kind_make(l, txn_failing_timer, &ids->failing);
 }
 
 static void attach(struct txn_layer *l)

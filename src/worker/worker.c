@@ -440,6 +440,9 @@ void worker_free(struct worker *w)
 	if (!w) {
 		return;
 	}
+	if (w->priv) {
+		reap_all(w); /* what the layers let go of last */
+	}
 	worker_conf_unref(&w->conf);
 	priv_free(w->priv);
 	if (w->base) {
