@@ -12,12 +12,10 @@ static bool is_uri_text(const char *p, const char *end)
 	    colon + 1 == end) {
 		return false;
 	}
-	for (p = colon; p < end; p++) {
-		if ((unsigned char)*p <= ' ' || *p == '<' || *p == '"') {
-			return false;
-		}
+	for (p = sip_span_value(colon, end); p < end && (*p == ',' || *p == ';');) {
+		p = sip_span_value(p + 1, end);
 	}
-	return true;
+	return p == end;
 }
 
 /* The display name, up to '<'. NULL: there is none that could be one. Unquoted ones get away with
@@ -42,20 +40,22 @@ static const char *scan_display(const char *p, const char *end, struct sip_addr 
 	return p < end && *p == '<' ? p : NULL;
 }
 
-static int scan_params(const char *p, const char *end, struct sip_addr *addr)
+static int scan_params(const char *p, const char *end, struct sip_addr *addr, struct str *tag_r)
 {
 	struct str name, value;
 	int got;
 
 	p = sip_skip_lws(p, end);
 	addr->params = sip_slice(p, end);
-	do {
-		got = sip_take_param(&p, end, &name, &value);
-	} while (got == 1);
+	while ((got = sip_take_param(&p, end, &name, &value)) == 1) {
+		if (sip_is_word(name, "tag", 3)) {
+			*tag_r = value;
+		}
+	}
 	return got == 0 && p == end ? 0 : BELFRY_EPARSE;
 }
 
-int sip_addr_scan(struct str text, struct sip_addr *addr)
+int sip_addr_scan(struct str text, struct sip_addr *addr, struct str *tag_r)
 {
 	const char *p = text.p, *end, *open, *close;
 
@@ -88,21 +88,21 @@ int sip_addr_scan(struct str text, struct sip_addr *addr)
 	if (!is_uri_text(p, end)) {
 		return BELFRY_EPARSE;
 	}
-	return scan_params(close, text.p + text.n, addr);
+	return scan_params(close, text.p + text.n, addr, tag_r);
 }
 
 int sip_addr_parse(struct str text, struct sip_addr *addr_r, const char **error_r)
 {
-	static const char *const malformed = "malformed name or address";
+	struct str tag;
 
 	text = str_trim(text);
 	if (str_eq(text, STR("*"))) {
 		*addr_r = (struct sip_addr){ .text = text, .uri_text = text, .is_star = true };
 		return 0;
 	}
-	if (sip_addr_scan(text, addr_r)) {
+	if (sip_addr_scan(text, addr_r, &tag)) {
 		if (error_r) {
-			*error_r = malformed;
+			*error_r = "malformed name or address";
 		}
 		return BELFRY_EPARSE;
 	}

@@ -19,8 +19,10 @@ static void decode_top_via(struct sip_msg *msg, uint16_t index, struct str value
 {
 	const char *end = value.p + value.n, *value_end = sip_value_end(value.p, end);
 
-	sip_msg_count_vias(msg, value);
-	if (value_end < end) {
+	if (value_end == end) {
+		msg->vias_n++;
+	} else {
+		sip_msg_count_vias(msg, value);
 		while (value_end > value.p && sip_is(value_end[-1], SIP_C_LWS)) {
 			value_end--;
 		}
@@ -37,12 +39,8 @@ static void decode_tag(struct sip_msg *msg, struct str value, struct str *tag_r,
 {
 	struct sip_addr addr;
 
-	if (sip_addr_scan(value, &addr)) {
+	if (sip_addr_scan(value, &addr, tag_r)) {
 		sip_msg_refuse(msg, 400, why);
-		return;
-	}
-	if (addr.params.n) {
-		sip_addr_param(&addr, STR("tag"), tag_r);
 	}
 }
 
@@ -50,13 +48,7 @@ static void decode_tag(struct sip_msg *msg, struct str value, struct str *tag_r,
 static void decode_call_id(struct sip_msg *msg, struct str value)
 {
 	msg->call_id = value;
-	for (size_t i = 0; i < value.n; i++) {
-		if ((unsigned char)value.p[i] <= ' ') {
-			sip_msg_refuse(msg, 400, "Bad Call-ID");
-			return;
-		}
-	}
-	if (value.n == 0) {
+	if (value.n == 0 || sip_has_blank(value.p, value.p + value.n)) {
 		sip_msg_refuse(msg, 400, "Bad Call-ID");
 	}
 }

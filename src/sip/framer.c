@@ -2,7 +2,6 @@
 #include "sip/framer.h"
 
 #include "sip/addr.h"
-#include "sip/hdr_find.h"
 #include "sip/line.h"
 
 static enum sip_frame answer(enum sip_frame frame, size_t n, size_t *n_r)
@@ -63,7 +62,7 @@ static const char *next_length(const char *p, const char *end, struct str *value
 				return NULL;
 			}
 			p = field.next;
-			if (got > 0 && sip_hdr_find_token(field.name) == SIP_H_CONTENT_LENGTH) {
+			if (got > 0 && field.id == SIP_H_CONTENT_LENGTH) {
 				*value_r = field.value;
 				return p;
 			}

@@ -68,7 +68,7 @@ static void record_field(struct sip_msg *msg, const struct sip_field *field)
 {
 	uint16_t index = msg->headers_n++;
 	struct sip_header *h = &msg->headers[index];
-	enum sip_hdr id = sip_hdr_find_token(field->name);
+	enum sip_hdr id = field->id;
 
 	h->id = (uint16_t)id;
 	h->name_n = (uint16_t)field->name.n;
@@ -81,10 +81,12 @@ static void record_field(struct sip_msg *msg, const struct sip_field *field)
 	}
 	if (msg->first[id] < 0) {
 		msg->first[id] = (int16_t)index;
-		sip_msg_decode(msg, index);
+		if (sip_hdr_flags[id] & SIP_HF_DECODE) {
+			sip_msg_decode(msg, index);
+		}
 	} else if (id == SIP_H_VIA) {
 		sip_msg_count_vias(msg, field->value);
-	} else if (sip_hdr_is_single(id)) {
+	} else if (sip_hdr_flags[id] & SIP_HF_SINGLE) {
 		sip_msg_refuse(msg, 400, sip_hdr_duplicate(id));
 	}
 }
@@ -96,7 +98,7 @@ static int parse_fields(struct sip_msg *msg, const char *p, const char *end)
 	struct sip_field field;
 	int got;
 
-	while (!sip_is_crlf(p, end)) {
+	while (p == end || *p != '\r' || !sip_is_crlf(p, end)) {
 		got = sip_field_take(p, end, &field);
 		if (got == 0) {
 			sip_msg_refuse(msg, 400, "Incomplete Header");

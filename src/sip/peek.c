@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sip/hdr_find.h"
 #include "sip/line.h"
 #include "sip/msg.h"
 
@@ -28,22 +27,21 @@ static void peek_field(const struct sip_field *field, struct sip_peek *peek)
 	struct sip_via via;
 	const char *end = field->value.p + field->value.n;
 
-	switch (field->name.p[0] | 0x20) {
-	case 'v':
-		if (!peek->via_branch.p && sip_hdr_find_token(field->name) == SIP_H_VIA) {
+	switch (field->id) {
+	case SIP_H_VIA:
+		if (!peek->via_branch.p) {
 			end = sip_value_end(field->value.p, end);
 			sip_via_parse(str_trim(sip_slice(field->value.p, end)), &via);
 			peek->via_branch = via.branch.p ? via.branch : str_make(end, 0);
 		}
 		break;
-	case 'c':
-	case 'i':
-		if (!peek->call_id.p && sip_hdr_find_token(field->name) == SIP_H_CALL_ID) {
+	case SIP_H_CALL_ID:
+		if (!peek->call_id.p) {
 			peek->call_id = field->value;
 		}
 		break;
-	case 't':
-		if (!peek->to.p && sip_hdr_find_token(field->name) == SIP_H_TO) {
+	case SIP_H_TO:
+		if (!peek->to.p) {
 			peek->to = field->value;
 		}
 		break;

@@ -5,8 +5,9 @@
 #include "sip/addr.h"
 #include "sip/msg.h"
 
-/* As sip_addr_parse(), but the URI is only cut out: no space, quote or < in it, and a scheme. */
-int sip_addr_scan(struct str text, struct sip_addr *addr_r);
+/* As sip_addr_parse(), but the URI is only cut out: no space, quote or < in it, and a scheme.
+ * *tag_r is left alone when there is no tag parameter. */
+int sip_addr_scan(struct str text, struct sip_addr *addr_r, struct str *tag_r);
 
 /* The first reason for which a message is refused stays. @why: static storage. */
 static inline void sip_msg_refuse(struct sip_msg *msg, uint16_t code, const char *why)

@@ -7,7 +7,7 @@ static bool is_version(struct str s)
 {
 	const char *p = s.p + 4, *end = s.p + s.n, *minor;
 
-	if (s.n < 7 || !str_eq_nocase(str_make(s.p, 4), STR("SIP/"))) {
+	if (s.n < 7 || !sip_is_word(str_make(s.p, 3), "sip", 3) || s.p[3] != '/') {
 		return false;
 	}
 	while (p < end && ascii_is_digit((unsigned char)*p)) {
@@ -58,6 +58,11 @@ static bool parse_request_line(struct sip_msg *msg, const char *p, const char *e
 	msg->is_request = true;
 	msg->method_text = sip_slice(p, space);
 	msg->method = (uint8_t)sip_method_find(msg->method_text);
+	if (end - space > 8 && memcmp(end - 8, " SIP/2.0", 8) == 0) {
+		msg->ruri_text = sip_slice(space + 1, end - 8);
+		parse_ruri(msg);
+		return true;
+	}
 	last = find_last_space(space + 1, end);
 	if (last == NULL) {
 		sip_msg_refuse(msg, 400, "Bad Request-Line");

@@ -76,11 +76,10 @@ const char *sip_host_end(const char *p, const char *end)
 	if (p < end && *p == '[') {
 		return ip6_reference_end(p, end);
 	}
-	for (char before = '.'; p < end && sip_is(*p, SIP_C_HOST); p++) {
-		if (*p == '.' && before == '.') {
+	for (; p < end && sip_is(*p, SIP_C_HOST); p++) {
+		if (*p == '.' && (p == begin || p[-1] == '.')) {
 			return NULL; /* an empty label */
 		}
-		before = *p;
 	}
 	return p > begin ? p : NULL;
 }
@@ -120,8 +119,7 @@ int sip_take_param(const char **p, const char *end, struct str *name_r, struct s
 		return 1;
 	}
 	begin = sip_skip_lws(at + 1, end);
-	at = begin < end && *begin == '"' ? sip_quoted_end(begin, end)
-	                                  : sip_span(begin, end, SIP_C_VALUE);
+	at = begin < end && *begin == '"' ? sip_quoted_end(begin, end) : sip_span_value(begin, end);
 	if (at == NULL) {
 		return BELFRY_EPARSE;
 	}

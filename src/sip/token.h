@@ -8,6 +8,10 @@
 #include "util/err.h"
 #include "util/str.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 enum sip_char_class {                     /* RFC 3261 25.1 */
 	              SIP_C_TOKEN = 0x01, /* token */
 	              SIP_C_USER = 0x02,  /* user, without escapes; '#' too: dialled by many phones
@@ -35,6 +39,77 @@ static inline const char *sip_span(const char *p, const char *end, unsigned int 
 		p++;
 	}
 	return p;
+}
+
+#ifdef __SSE2__
+static inline __m128i sip_load16(const char *p)
+{
+	return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+#endif
+
+/* Behind the characters of SIP_C_VALUE: tags and branches are long. */
+static inline const char *sip_span_value(const char *p, const char *end)
+{
+#ifdef __SSE2__
+	for (; end - p >= 16; p += 16) {
+		__m128i v = sip_load16(p), stop;
+		unsigned int hits;
+
+		/* Bytes above 127 are below all others here and go the slow way. */
+		stop = _mm_or_si128(_mm_cmpgt_epi8(_mm_set1_epi8('!'), v),
+		                    _mm_cmpeq_epi8(v, _mm_set1_epi8(127)));
+		stop = _mm_or_si128(stop, _mm_cmpeq_epi8(v, _mm_set1_epi8(';')));
+		stop = _mm_or_si128(stop, _mm_cmpeq_epi8(v, _mm_set1_epi8(',')));
+		stop = _mm_or_si128(stop, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
+		stop = _mm_or_si128(stop, _mm_cmpeq_epi8(v, _mm_set1_epi8('<')));
+		stop = _mm_or_si128(stop, _mm_cmpeq_epi8(v, _mm_set1_epi8('>')));
+		hits = (unsigned int)_mm_movemask_epi8(stop);
+		if (hits) {
+			p += __builtin_ctz(hits);
+			break;
+		}
+	}
+#endif
+	return sip_span(p, end, SIP_C_VALUE);
+}
+
+/* Is there a byte in [p, end) up to and including the space? */
+static inline bool sip_has_blank(const char *p, const char *end)
+{
+	const uint64_t ones = UINT64_MAX / 255;
+
+	for (; end - p >= 8; p += 8) {
+		uint64_t v;
+
+		memcpy(&v, p, 8);
+		if ((v - ones * 0x21) & ~v & ones * 0x80) {
+			return true;
+		}
+	}
+	while (p < end && (unsigned char)*p > ' ') {
+		p++;
+	}
+	return p < end;
+}
+
+/* Is @s the word @lower of @n small letters, in any case? @n is a constant from 3 to 8. */
+static inline bool sip_is_word(struct str s, const char *lower, size_t n)
+{
+	uint32_t a, b, c, d;
+
+	if (s.n != n) {
+		return false;
+	}
+	if (n == 3) {
+		return (s.p[0] | 0x20) == lower[0] && (s.p[1] | 0x20) == lower[1] &&
+		       (s.p[2] | 0x20) == lower[2];
+	}
+	memcpy(&a, s.p, 4); /* the first four and, perhaps overlapping, the last four: up to 8 */
+	memcpy(&b, lower, 4);
+	memcpy(&c, s.p + n - 4, 4);
+	memcpy(&d, lower + n - 4, 4);
+	return (((a | 0x20202020u) ^ b) | ((c | 0x20202020u) ^ d)) == 0;
 }
 
 static inline const char *sip_skip_lws(const char *p, const char *end)

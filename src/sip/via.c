@@ -57,22 +57,22 @@ static int keep_param(struct sip_via *via, struct str name, struct str value)
 {
 	switch (name.n) {
 	case 5:
-		if (str_eq_nocase(name, STR("rport"))) {
+		if (sip_is_word(name, "rport", 5)) {
 			return parse_rport(via, value);
 		}
-		if (str_eq_nocase(name, STR("maddr"))) {
+		if (sip_is_word(name, "maddr", 5)) {
 			via->maddr = value;
 		}
 		break;
 	case 6:
-		if (str_eq_nocase(name, STR("branch"))) {
+		if (sip_is_word(name, "branch", 6)) {
 			via->branch = value;
 			via->is_rfc3261 = value.n > 7 &&
 			                  str_eq_nocase(str_make(value.p, 7), SIP_BRANCH_COOKIE);
 		}
 		break;
 	case 8:
-		if (str_eq_nocase(name, STR("received"))) {
+		if (sip_is_word(name, "received", 8)) {
 			via->received = value;
 		}
 		break;
