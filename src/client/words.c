@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/words.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "util/near.h"
+#include "util/str.h"
+
+#define NAME_MAX_LEN 128
+#define PASSWORD_MAX 1024
+
+static const char *member(const json_t *o, const char *key)
+{
+	const char *v = json_string_value(json_object_get(o, key));
+
+	return v ? v : "";
+}
+
+/* The first @n words joined by `.`; false: too long. */
+static bool join(char **words, int n, char out[NAME_MAX_LEN])
+{
+	size_t len = 0;
+
+	for (int i = 0; i < n; i++) {
+		size_t w = strlen(words[i]);
+
+		if (len + w + 2 > NAME_MAX_LEN) {
+			return false;
+		}
+		if (i > 0) {
+			out[len++] = '.';
+		}
+		memcpy(out + len, words[i], w);
+		len += w;
+	}
+	out[len] = '\0';
+	return n > 0;
+}
+
+const json_t *words_find(const json_t *commands, char **words, int n, int *used_r)
+{
+	char name[NAME_MAX_LEN];
+	const json_t *c;
+	size_t i;
+
+	for (int used = n < 3 ? n : 3; used > 0; used--) {
+		if (!join(words, used, name)) {
+			continue;
+		}
+		json_array_foreach(commands, i, c)
+		{
+			if (strcmp(member(c, "name"), name) == 0) {
+				*used_r = used;
+				return c;
+			}
+		}
+	}
+	return NULL;
+}
+
+const char *words_near(const json_t *commands, char **words, int n)
+{
+	char name[NAME_MAX_LEN];
+	struct near best = { .distance = NEAR_LEN_MAX };
+	const json_t *c;
+	size_t i;
+
+	for (int used = n < 2 ? n : 2; used > 0; used--) {
+		struct near near;
+
+		if (!join(words, used, name)) {
+			continue;
+		}
+		near_init(&near, str_from(name));
+		json_array_foreach(commands, i, c)
+		{
+			near_try(&near, str_from(member(c, "name")));
+		}
+		if (near.best.n > 0 && near.distance < best.distance) {
+			best = near;
+		}
+	}
+	return best.best.p;
+}
+
+/* --- a password ---------------------------------------------------------------------------------
+ */
+
+/* A line of the standard input without its end, unseen on a terminal. NULL: none. */
+static const char *read_secret(char space[PASSWORD_MAX])
+{
+	struct termios old, quiet;
+	bool is_tty = tcgetattr(STDIN_FILENO, &old) == 0;
+	const char *line;
+
+	if (is_tty) {
+		quiet = old;
+		quiet.c_lflag &= ~(tcflag_t)ECHO;
+		(void)fputs("Password: ", stderr);
+		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+	}
+	line = fgets(space, PASSWORD_MAX, stdin);
+	if (is_tty) {
+		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
+		(void)fputc('\n', stderr);
+	}
+	if (line) {
+		space[strcspn(space, "\r\n")] = '\0';
+	}
+	return line && *space ? line : NULL;
+}
+
+/* --- parameters ---------------------------------------------------------------------------------
+ */
+
+/* The argument of that name and, unless NULL, kind; NULL. */
+static const json_t *find_arg(const json_t *args, const char *name, size_t n, const char *kind)
+{
+	const json_t *a;
+	size_t i;
+
+	json_array_foreach(args, i, a)
+	{
+		const char *have = member(a, "name");
+
+		if (strcmp(member(a, "kind"), kind) == 0 && strlen(have) == n &&
+		    strncmp(have, name, n) == 0) {
+			return a;
+		}
+	}
+	return NULL;
+}
+
+static const json_t *positional(const json_t *args, int index)
+{
+	const json_t *a;
+	size_t i;
+
+	json_array_foreach(args, i, a)
+	{
+		if (strcmp(member(a, "kind"), "positional") == 0 && index-- == 0) {
+			return a;
+		}
+	}
+	return NULL;
+}
+
+static const char *set(json_t *params, const char *name, json_t *value)
+{
+	return value && json_object_set_new(params, name, value) == 0
+	               ? NULL
+	               : "an argument is no UTF-8 text";
+}
+
+static const char *set_secret(json_t *params, const char *name)
+{
+	char space[PASSWORD_MAX];
+	const char *secret = read_secret(space), *why;
+
+	why = secret ? set(params, name, json_string(secret))
+	             : "nothing came from the standard input";
+	explicit_bzero(space, sizeof(space));
+	return why;
+}
+
+/* An option at words[*i]; moves on when its value is the next word. NULL, or what is wrong. */
+static const char *take_option(const json_t *args, char **words, int n, int *i, json_t *params)
+{
+	const char *name = words[*i] + 2, *value = strchr(name, '=');
+	size_t len = value ? (size_t)(value - name) : strlen(name);
+	const json_t *a;
+
+	a = find_arg(args, name, len, "option");
+	if (a) {
+		if (!value && *i + 1 >= n) {
+			return "an option lacks its value";
+		}
+		return set(params, member(a, "name"), json_string(value ? value + 1 : words[++*i]));
+	}
+	if (value) {
+		return "there is no such option with a value";
+	}
+	a = find_arg(args, name, len, "flag");
+	if (a) {
+		return set(params, member(a, "name"), json_true());
+	}
+	if (len > 6 && strcmp(name + len - 6, "-stdin") == 0) {
+		a = find_arg(args, name, len - 6, "stdin");
+	}
+	return a ? set_secret(params, member(a, "name")) : "there is no such option";
+}
+
+static const char *missing(const json_t *args, const json_t *params)
+{
+	const json_t *a;
+	size_t i;
+
+	json_array_foreach(args, i, a)
+	{
+		if (!json_is_true(json_object_get(a, "optional")) &&
+		    !json_object_get(params, member(a, "name"))) {
+			return "an argument is missing";
+		}
+	}
+	return NULL;
+}
+
+json_t *words_params(const json_t *command, char **words, int n, const char **why_r)
+{
+	const json_t *args = json_object_get(command, "args"), *a;
+	json_t *params = json_object();
+	const char *why = params ? NULL : "out of memory";
+	bool options_end = false;
+	int place = 0;
+
+	for (int i = 0; !why && i < n; i++) {
+		if (!options_end && strcmp(words[i], "--") == 0) {
+			options_end = true;
+		} else if (!options_end && strncmp(words[i], "--", 2) == 0) {
+			why = take_option(args, words, n, &i, params);
+		} else {
+			a = positional(args, place++);
+			why = a ? set(params, member(a, "name"), json_string(words[i]))
+			        : "there are too many arguments";
+		}
+	}
+	why = why ? why : missing(args, params);
+	if (why) {
+		json_decref(params);
+		params = NULL;
+	}
+	*why_r = why;
+	return params;
+}

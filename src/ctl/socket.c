@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making the control socket. */
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "ctl/ctl.h"
+#include "util/err.h"
+#include "util/log.h"
+
+#define BACKLOG 64
+
+static int fail(int err, const char *what, const char *path, char **error_r)
+{
+	if (asprintf(error_r, "control socket %s: %s%s%s", path, what, *what ? ": " : "",
+	             belfry_strerror(err)) < 0) {
+		*error_r = NULL;
+	}
+	return err;
+}
+
+/* Takes away a socket that nobody listens on. 0, or why its place is not free. */
+static int clear_place(const struct sockaddr_un *sun, const char **what_r)
+{
+	struct stat st;
+	int fd, err;
+
+	if (lstat(sun->sun_path, &st)) {
+		return errno == ENOENT ? 0 : -errno;
+	}
+	if (!S_ISSOCK(st.st_mode)) {
+		*what_r = "something that is no socket is there";
+		return -EEXIST;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0) {
+		return -errno;
+	}
+	err = connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) ? errno : 0;
+	(void)close(fd);
+	if (err == ECONNREFUSED) {
+		return unlink(sun->sun_path) ? -errno : 0;
+	}
+	*what_r = "another process listens there";
+	return -EADDRINUSE;
+}
+
+static int set_group(const char *path, struct str group, const char **what_r)
+{
+	const struct group *g;
+
+	if (group.n == 0) {
+		return 0;
+	}
+	g = getgrnam(group.p);
+	if (!g && geteuid() == 0) {
+		*what_r = "there is no group of the name in control.group";
+		return -ENOENT;
+	}
+	if (!g) {
+		log_warning("control.group_unknown", LOG_S("group", group));
+		return 0;
+	}
+	if (chown(path, (uid_t)-1, g->gr_gid) == 0) {
+		return 0;
+	}
+	if (geteuid() == 0) {
+		*what_r = "its group cannot be set";
+		return -errno;
+	}
+	log_warning("control.group_not_set", LOG_S("group", group), LOG_ERR(-errno));
+	return 0;
+}
+
+int ctl_socket_open(const struct conf_control *control, int *fd_r, char **error_r)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	const char *what = "";
+	mode_t old;
+	int fd, err;
+
+	*error_r = NULL;
+	if (control->socket.n >= sizeof(sun.sun_path)) {
+		return fail(-ENAMETOOLONG, what, control->socket.p, error_r);
+	}
+	memcpy(sun.sun_path, control->socket.p, control->socket.n);
+	err = clear_place(&sun, &what);
+	if (err) {
+		return fail(err, what, sun.sun_path, error_r);
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0) {
+		return fail(-errno, what, sun.sun_path, error_r);
+	}
+	old = umask(0177); /* nobody else until mode and group are set */
+	err = bind(fd, (const struct sockaddr *)&sun, sizeof(sun)) ? -errno : 0;
+	(void)umask(old);
+	if (err) {
+		(void)close(fd);
+		return fail(err, what, sun.sun_path, error_r);
+	}
+	err = set_group(sun.sun_path, control->group, &what);
+	if (!err && (chmod(sun.sun_path, (mode_t)control->mode) || listen(fd, BACKLOG))) {
+		err = -errno;
+	}
+	if (err) {
+		(void)unlink(sun.sun_path);
+		(void)close(fd);
+		return fail(err, what, sun.sun_path, error_r);
+	}
+	*fd_r = fd;
+	return 0;
+}
