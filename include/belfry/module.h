@@ -126,7 +126,7 @@ struct belfry_command {
 	const char *args; /* "ADDR [--expires S]": positional in capitals, options with -- */
 	const char *help;
 	bool changes; /* something: logged with who asked */
-	void (*run)(struct belfry_call *call, struct belfry_core *core);
+	void (*run)(struct belfry_call *call, struct belfry_core *core, void *data);
 };
 
 struct belfry_counter {
@@ -141,10 +141,12 @@ struct belfry_module {
 	size_t conf_size;
 	/* Checks what a table cannot; no side effects; NULL or a sentence (static storage). */
 	const char *(*check)(const void *values);
-	/* Main thread, once, before its first worker_init: keys, shared tables. 0, or a BELFRY_E
+	/* Main thread, once, before its first worker_init: keys, shared tables. *data_r is found
+	 * again by belfry_data(): what all workers share, read-only from then on. 0, or a BELFRY_E
 	 * code with a sentence in *error_r (static storage, may be left alone). */
-	int (*init)(struct belfry_core *core, const void *values, const char **error_r);
-	void (*fini)(struct belfry_core *core); /* workers have ended */
+	int (*init)(struct belfry_core *core, const void *values, void **data_r,
+	            const char **error_r);
+	void (*fini)(struct belfry_core *core, void *data); /* workers have ended */
 	/* On each worker, or for it before it starts: *state_r is found again by belfry_state(). */
 	int (*worker_init)(struct belfry_mod *mod, void **state_r);
 	void (*worker_fini)(struct belfry_mod *mod, void *state);
@@ -159,6 +161,7 @@ struct belfry_module {
 
 BELFRY_API const void *belfry_conf(const struct belfry_mod *mod); /* valid until the hook returns */
 BELFRY_API void *belfry_state(const struct belfry_mod *mod);
+BELFRY_API void *belfry_data(const struct belfry_mod *mod); /* of init */
 BELFRY_API unsigned belfry_worker_id(const struct belfry_mod *mod);
 BELFRY_API unsigned belfry_worker_n(const struct belfry_mod *mod);
 BELFRY_API uint64_t belfry_now_ms(const struct belfry_mod *mod); /* monotonic */
@@ -217,6 +220,9 @@ BELFRY_API void belfry_add_reply_header(struct belfry_req *req, struct str lines
 /* Takes the request over for longer: a server transaction is made now, 100 follows by its rules. 0
  * or BELFRY_EFULL (answered 503 already). A service that answers later calls it first. */
 BELFRY_API int belfry_accept(struct belfry_req *req);
+
+/* Is the module @module in use, and its setting @name (a boolean) true? By the request's settings. */
+BELFRY_API bool belfry_is_on(const struct belfry_req *req, const char *module, const char *name);
 
 /* A decision, for explain and why: what was decided, and the setting or RFC section behind it. */
 BELFRY_API void belfry_decide(struct belfry_req *req, const char *rule, const char *fmt, ...)

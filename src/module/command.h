@@ -17,6 +17,9 @@ struct belfry_call {
 	void (*fail)(struct belfry_call *call, const char *why);
 };
 
-/* Walks the commands of all loaded modules that are enabled; NULL at the end. */
+/* Walks the commands of all modules that are enabled; NULL at the end. */
 const struct belfry_command *module_command_at(const struct belfry_core *core, size_t i,
                                                const char **module_r);
+/* Runs one of them. */
+void module_command_run(struct belfry_core *core, const struct belfry_command *command,
+                        struct belfry_call *call);

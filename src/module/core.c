@@ -87,6 +87,7 @@ static int init_module(struct belfry_core *core, const struct conf *conf,
                        const struct belfry_module *module, char **error_r)
 {
 	const char *why = NULL;
+	void *data = NULL;
 	int *counters = NULL;
 	int ret;
 
@@ -96,7 +97,8 @@ static int init_module(struct belfry_core *core, const struct conf *conf,
 	}
 	ret = register_counters(core, module, &counters);
 	if (ret == 0 && module->init) {
-		ret = module->init(core, conf_module_values(conf, str_from(module->name)), &why);
+		ret = module->init(core, conf_module_values(conf, str_from(module->name)), &data,
+		                   &why);
 	}
 	if (ret < 0) {
 		free(counters);
@@ -106,6 +108,7 @@ static int init_module(struct belfry_core *core, const struct conf *conf,
 	core->entries[core->entries_n++] = (struct module_entry){
 		.module = module,
 		.counters = counters,
+		.data = data,
 	};
 	return 0;
 }
@@ -191,7 +194,7 @@ void module_core_free(struct belfry_core *core)
 		const struct belfry_module *module = core->entries[i].module;
 
 		if (module->fini) {
-			module->fini(core);
+			module->fini(core, core->entries[i].data);
 		}
 		free(core->entries[i].counters);
 	}

@@ -8,6 +8,7 @@
 struct module_entry { /* a module that has been initialised; main thread makes it, workers read */
 	const struct belfry_module *module;
 	int *counters; /* ids, in the order of module->counters */
+	void *data;    /* made by init */
 };
 
 #define MODULES_MAX 64 /* named at once in a configuration */

@@ -120,6 +120,25 @@ int belfry_accept(struct belfry_req *req)
 	return proxy_accept(req);
 }
 
+bool belfry_is_on(const struct belfry_req *req, const char *module, const char *name)
+{
+	for (size_t i = 0; i < req->conf->module_n; i++) {
+		const struct conf_module *m = &req->conf->module[i];
+		const struct belfry_setting *s = m->settings;
+
+		if (!m->enabled || !m->values || !str_eq(m->name, str_from(module))) {
+			continue;
+		}
+		while (s && s->type != BELFRY_T_END) {
+			if (s->type == BELFRY_T_BOOL && strcmp(s->name, name) == 0) {
+				return *(const bool *)((const char *)m->values + s->offset);
+			}
+			s++;
+		}
+	}
+	return false;
+}
+
 void belfry_decide(struct belfry_req *req, const char *rule, const char *fmt, ...)
 {
 	va_list ap;

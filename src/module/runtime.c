@@ -15,6 +15,11 @@ void *belfry_state(const struct belfry_mod *mod)
 	return mod->state;
 }
 
+void *belfry_data(const struct belfry_mod *mod)
+{
+	return mod->entry->data;
+}
+
 unsigned belfry_worker_id(const struct belfry_mod *mod)
 {
 	return mod->mw->worker->id;

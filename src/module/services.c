@@ -129,8 +129,9 @@ void belfry_unban(struct belfry_core *core, struct str ip)
 /* --- commands -----------------------------------------------------------------------------------
  */
 
-const struct belfry_command *module_command_at(const struct belfry_core *core, size_t i,
-                                               const char **module_r)
+/* The @i-th command of the enabled modules, and whose it is. */
+static const struct belfry_command *command_at(const struct belfry_core *core, size_t i,
+                                               const struct module_entry **entry_r)
 {
 	for (size_t k = 0; k < core->entries_n; k++) {
 		const struct belfry_module *module = core->entries[k].module;
@@ -141,12 +142,39 @@ const struct belfry_command *module_command_at(const struct belfry_core *core, s
 		}
 		for (; c && c->name; c++) {
 			if (i-- == 0) {
-				*module_r = module->name;
+				*entry_r = &core->entries[k];
 				return c;
 			}
 		}
 	}
 	return NULL;
+}
+
+const struct belfry_command *module_command_at(const struct belfry_core *core, size_t i,
+                                               const char **module_r)
+{
+	const struct module_entry *entry;
+	const struct belfry_command *c = command_at(core, i, &entry);
+
+	if (c) {
+		*module_r = entry->module->name;
+	}
+	return c;
+}
+
+void module_command_run(struct belfry_core *core, const struct belfry_command *command,
+                        struct belfry_call *call)
+{
+	const struct module_entry *entry;
+	const struct belfry_command *c;
+
+	for (size_t i = 0; (c = command_at(core, i, &entry)); i++) {
+		if (c == command) {
+			command->run(call, core, entry->data);
+			return;
+		}
+	}
+	call->fail(call, "the module of this command is not enabled any more");
 }
 
 struct str belfry_command_param(struct belfry_call *call, const char *name)

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth/digest.h"
+
+#include "util/base64.h"
+
+#include <errno.h>
+
+static const char *const openssl_names[BELFRY_ALGORITHM_N] = {
+	[BELFRY_MD5] = "MD5",
+	[BELFRY_SHA256] = "SHA2-256",
+	[BELFRY_SHA512_256] = "SHA2-512/256",
+};
+
+int digest_init(struct digest *d)
+{
+	*d = (struct digest){ 0 };
+	for (int i = 0; i < BELFRY_ALGORITHM_N; i++) {
+		EVP_MD *md = EVP_MD_fetch(NULL, openssl_names[i], NULL);
+		int ok;
+
+		d->ctx[i] = EVP_MD_CTX_new();
+		ok = md && d->ctx[i] && EVP_DigestInit_ex2(d->ctx[i], md, NULL) == 1;
+		EVP_MD_free(md); /* the context keeps it */
+		if (!ok) {
+			digest_fini(d);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+void digest_fini(struct digest *d)
+{
+	for (int i = 0; i < BELFRY_ALGORITHM_N; i++) {
+		EVP_MD_CTX_free(d->ctx[i]);
+		d->ctx[i] = NULL;
+	}
+}
+
+/* Hash of the parts, joined by colons. */
+static int hash_joined(EVP_MD_CTX *ctx, const struct str *parts, size_t n, unsigned char out[32])
+{
+	int ok = EVP_DigestInit_ex2(ctx, NULL, NULL);
+
+	for (size_t i = 0; i < n && ok == 1; i++) {
+		if (i > 0) {
+			ok = EVP_DigestUpdate(ctx, ":", 1);
+		}
+		if (ok == 1 && parts[i].n > 0) {
+			ok = EVP_DigestUpdate(ctx, parts[i].p, parts[i].n);
+		}
+	}
+	return ok == 1 && EVP_DigestFinal_ex(ctx, out, NULL) == 1 ? 0 : -ENOMEM;
+}
+
+int digest_response(struct digest *d, const struct credentials *c, const unsigned char *ha1,
+                    struct str method, unsigned char out[32])
+{
+	EVP_MD_CTX *ctx = d->ctx[c->algorithm];
+	size_t size = algorithm_size(c->algorithm);
+	char ha1_hex[64], ha2_hex[64];
+	const struct str a2[] = { method, c->uri };
+	unsigned char ha2[32];
+
+	if (hash_joined(ctx, a2, 2, ha2) < 0) {
+		return -ENOMEM;
+	}
+	hex_encode(ha2_hex, ha2, size);
+	hex_encode(ha1_hex, ha1, size);
+
+	const struct str with_qop[] = {
+		str_make(ha1_hex, size * 2), c->nonce, c->nc_text, c->cnonce, STR("auth"),
+		str_make(ha2_hex, size * 2),
+	};
+	const struct str without[] = {
+		str_make(ha1_hex, size * 2),
+		c->nonce,
+		str_make(ha2_hex, size * 2),
+	};
+	return c->has_qop ? hash_joined(ctx, with_qop, 6, out) : hash_joined(ctx, without, 3, out);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The digest computation (RFC 7616 3.4.1, without -sess and auth-int, which we never offer). */
+#pragma once
+
+#include "auth/credentials.h"
+
+#include <openssl/evp.h>
+
+struct digest { /* one per worker: contexts are used again and again */
+	EVP_MD_CTX *ctx[BELFRY_ALGORITHM_N];
+};
+
+int digest_init(struct digest *d); /* -ENOMEM, or an algorithm is not to be had */
+void digest_fini(struct digest *d);
+
+/* KD(HA1, nonce:nc:cnonce:qop:HA2), or without qop KD(HA1, nonce:HA2), for @c's algorithm. @ha1 is
+ * binary, algorithm_size() bytes. */
+int digest_response(struct digest *d, const struct credentials *c, const unsigned char *ha1,
+                    struct str method, unsigned char out[32]);
