@@ -230,6 +230,6 @@ void ctl_call_run(struct ctl_call *call, struct ctl_env *env, uid_t uid, pid_t p
 	if (entry.core) {
 		entry.core->run(call, env);
 	} else {
-		entry.module->run(&call->for_module, env->core);
+		module_command_run(env->core, entry.module, &call->for_module);
 	}
 }
