@@ -181,10 +181,10 @@ static bool find_in(struct str text, struct str part, uint16_t *off_r)
 
 /* What a record of @item looks like without its data. */
 struct plan {
-	struct loc_rec head;
 	struct str text[LOC_T_N];
 	char flow[FLOW_MAX];
 	size_t size;
+	struct loc_rec head; /* last, as it ends in an array without length */
 };
 
 static void plan_texts(struct plan *plan, const struct loc_mem *mem, const struct loc_item *item)
