@@ -238,6 +238,15 @@ int txn_client_start(struct txn_client *ct, const struct txn_client_start *start
 	return 0;
 }
 
+/* Closed, so that what waits in its queue is not sent later after all. */
+static void connect_timeout(struct txn_client *ct)
+{
+	struct tp_flow flow = ct->flow;
+
+	txn_dest_fail(ct, BELFRY_EUNREACH);
+	transport_close(ct->l->tp, &flow); /* others on it learn by unreachable() */
+}
+
 void txn_client_retransmit_timer(struct timer *t, void *arg)
 {
 	struct txn_live *live = container_of(t, struct txn_live, retransmit);
@@ -245,7 +254,7 @@ void txn_client_retransmit_timer(struct timer *t, void *arg)
 
 	(void)arg;
 	if (is_reliable(ct)) {
-		txn_client_fail(ct, BELFRY_EUNREACH); /* did not connect in time */
+		connect_timeout(ct);
 	} else if (ct->method == SIP_M_INVITE) {
 		txn_ci_retransmit(ct);
 	} else {

@@ -121,8 +121,8 @@ struct str txn_client_branch(const struct txn_client *ct);
  * @via_line ("Via: ...\r\n", which the layer needs for CANCEL and ACK), @ruri and @route_lines as
  * sent. All in the arena of the request. Transport errors are told by failed(), never inside this
  * call; -ENOMEM (or what sip_edits_out() gives): nothing was sent and no callback follows, drop it.
- * @wait_ms: how long a connection may take to open before that counts as BELFRY_EUNREACH (0: until
- * Timer B/F). */
+ * @wait_ms: how long a connection may take to open before it is closed, which counts as
+ * BELFRY_EUNREACH (0: until Timer B/F). */
 struct txn_client_start {
 	const struct sip_edits *edits;
 	struct str via_line, ruri, route_lines;

@@ -16,15 +16,16 @@ __attribute__((format(printf, 2, 3))) static void note(struct rig *rig, const ch
 		rig->log[rig->log_n++] = ' ';
 	}
 	va_start(ap, fmt);
-	rig->log_n += (size_t)vsnprintf(rig->log + rig->log_n, sizeof(rig->log) - rig->log_n, fmt,
-	                                ap);
+	rig->log_n +=
+		(size_t)vsnprintf(rig->log + rig->log_n, sizeof(rig->log) - rig->log_n, fmt, ap);
 	va_end(ap);
 	if (rig->log_n >= sizeof(rig->log)) {
 		rig->log_n = sizeof(rig->log) - 1;
 	}
 }
 
-/* --- the user ---------------------------------------------------------------------------------- */
+/* --- the user ----------------------------------------------------------------------------------
+ */
 
 static void user_request(void *arg, struct sip_msg *req, const struct tp_flow *from)
 {
@@ -99,7 +100,8 @@ static void user_stray(void *arg, struct sip_msg *resp, const struct tp_flow *fr
 	note(arg, "stray:%u", resp->status);
 }
 
-/* --- making it --------------------------------------------------------------------------------- */
+/* --- making it ---------------------------------------------------------------------------------
+ */
 
 static void conf_fill(struct conf *conf)
 {
@@ -169,7 +171,8 @@ void rig_free(struct rig *rig)
 	free(rig);
 }
 
-/* --- looking ----------------------------------------------------------------------------------- */
+/* --- looking -----------------------------------------------------------------------------------
+ */
 
 void rig_expect(struct rig *rig, const char *want)
 {
@@ -231,7 +234,8 @@ void rig_turn(struct rig *rig)
 	worker_turn(rig->w);
 }
 
-/* --- the server side --------------------------------------------------------------------------- */
+/* --- the server side ---------------------------------------------------------------------------
+ */
 
 void rig_receive_text(struct rig *rig, uint8_t proto, const struct net_addr *from, const char *text)
 {
@@ -306,8 +310,7 @@ int rig_forward(struct rig *rig, int code, const char *to_tag)
 	             "Call-ID: call@example.net\r\n"
 	             "CSeq: 7 %.*s\r\n"
 	             "Content-Length: 0\r\n\r\n",
-	             code, to_tag,
-	             STR_FMT(rig->req ? rig->req->method_text : STR("INVITE")));
+	             code, to_tag, STR_FMT(rig->req ? rig->req->method_text : STR("INVITE")));
 	struct msgbuf *buf = msgbuf_new(rig->w->bufs, (size_t)n);
 
 	if (!buf) {
@@ -325,7 +328,8 @@ int rig_forward(struct rig *rig, int code, const char *to_tag)
 	return err;
 }
 
-/* --- the client side --------------------------------------------------------------------------- */
+/* --- the client side ---------------------------------------------------------------------------
+ */
 
 static int request_make(struct rig *rig, const char *method, struct sip_msg **req_r)
 {
@@ -360,10 +364,9 @@ static int client_start(struct rig *rig, struct sip_msg *req, uint8_t proto, uin
 	};
 	struct sip_edits edits;
 
-	start.via_line = arena_printf(&req->arena,
-	                              "Via: SIP/2.0/%s proxy.example.com;branch=%.*s\r\n",
-	                              proto == TP_UDP ? "UDP" : "TCP",
-	                              STR_FMT(txn_client_branch(rig->ct)));
+	start.via_line =
+		arena_printf(&req->arena, "Via: SIP/2.0/%s proxy.example.com;branch=%.*s\r\n",
+	                     proto == TP_UDP ? "UDP" : "TCP", STR_FMT(txn_client_branch(rig->ct)));
 	if (!start.via_line.p) {
 		return -ENOMEM;
 	}

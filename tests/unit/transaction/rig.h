@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One worker on a fake clock, a fake wire and a transaction layer whose user writes down what it is
- * told: "request:INVITE", "cancelled", "server_end", "response:180", "failed:timeout", "client_end",
- * "stray:200". A test is a script of what arrives, what is called, what time passes and what is
- * then seen on the wire and in that log.
+ * told: "request:INVITE", "cancelled", "server_end", "response:180", "failed:timeout",
+ * "client_end", "stray:200". A test is a script of what arrives, what is called, what time passes
+ * and what is then seen on the wire and in that log.
  *
  * Peers are at 192.0.2.11:5060 (upstream) and 192.0.2.22:5060 (downstream).
  */
@@ -58,7 +58,8 @@ void rig_turn(struct rig *rig);
 void rig_receive(struct rig *rig, uint8_t proto, const char *method, const char *branch,
                  const char *to_params, const char *lines);
 /* Any text with \n for line ends, from an address. */
-void rig_receive_text(struct rig *rig, uint8_t proto, const struct net_addr *from, const char *text);
+void rig_receive_text(struct rig *rig, uint8_t proto, const struct net_addr *from,
+                      const char *text);
 /* An INVITE (or other request) that arrives and is accepted: rig->st. */
 void rig_server(struct rig *rig, uint8_t proto, const char *method);
 void rig_reply(struct rig *rig, int code);

@@ -3,7 +3,8 @@
 
 #include <stdio.h>
 
-/* --- received ---------------------------------------------------------------------------------- */
+/* --- received ----------------------------------------------------------------------------------
+ */
 
 START_TEST(rfc3261_9_2_cancel_of_a_known_invite_gets_200_with_its_tag_and_is_told)
 {
@@ -88,7 +89,8 @@ START_TEST(rfc3261_9_2_cancel_of_another_method_gets_200_without_effect)
 }
 END_TEST
 
-/* --- sent -------------------------------------------------------------------------------------- */
+/* --- sent --------------------------------------------------------------------------------------
+ */
 
 START_TEST(rfc3261_9_1_cancel_repeats_the_invite_s_fields)
 {
@@ -330,6 +332,5 @@ UNIT_MAIN("transaction/cancel",
           rfc3261_17_1_2_cancel_is_retransmitted_by_timer_e_until_its_answer,
           rfc3261_17_1_2_provisional_to_cancel_sets_timer_e_to_t2,
           cancel_is_not_retransmitted_over_tcp,
-          rfc3261_9_1_without_a_final_it_is_given_up_64_t1_after_cancel,
-          a_2xx_after_cancel_goes_up, the_slot_waits_for_the_cancel_s_end,
-          dropped_after_cancel_it_ends_by_itself)
+          rfc3261_9_1_without_a_final_it_is_given_up_64_t1_after_cancel, a_2xx_after_cancel_goes_up,
+          the_slot_waits_for_the_cancel_s_end, dropped_after_cancel_it_ends_by_itself)

@@ -3,8 +3,8 @@
 
 START_TEST(rfc3261_17_1_2_2_timer_e_doubles_up_to_t2_until_timer_f)
 {
-	static const unsigned gaps_ms[] = { 500,  1000, 2000, 4000, 4000, 4000,
-		                            4000, 4000, 4000, 4000 };
+	static const unsigned gaps_ms[] = { 500,  1000, 2000, 4000, 4000,
+		                            4000, 4000, 4000, 4000, 4000 };
 	struct rig *rig = rig_new();
 
 	ck_assert_int_eq(rig_client(rig, TP_UDP, "MESSAGE"), 0);

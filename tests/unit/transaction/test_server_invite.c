@@ -103,8 +103,8 @@ END_TEST
 
 START_TEST(rfc3261_17_2_1_timer_g_doubles_up_to_t2_until_timer_h)
 {
-	static const unsigned gaps_ms[] = { 500,  1000, 2000, 4000, 4000, 4000,
-		                            4000, 4000, 4000, 4000 };
+	static const unsigned gaps_ms[] = { 500,  1000, 2000, 4000, 4000,
+		                            4000, 4000, 4000, 4000, 4000 };
 	struct rig *rig = rig_new();
 
 	rig_server(rig, TP_UDP, "INVITE");
@@ -425,16 +425,14 @@ START_TEST(rfc3261_8_2_6_2_our_responses_share_one_to_tag_of_128_bits)
 }
 END_TEST
 
-UNIT_MAIN("transaction/server_invite",
-          rfc3261_17_2_1_sends_100_when_the_user_is_silent_for_200_ms,
+UNIT_MAIN("transaction/server_invite", rfc3261_17_2_1_sends_100_when_the_user_is_silent_for_200_ms,
           trying_sends_100_at_once_and_only_once, rfc3261_17_2_1_no_100_after_a_provisional,
           rfc3261_17_2_1_retransmission_gets_the_most_recent_provisional,
           forwarded_response_goes_without_our_via_to_the_requests_source,
           a_forwarded_100_is_not_sent, rfc3261_17_2_1_timer_g_doubles_up_to_t2_until_timer_h,
           rfc3261_17_2_1_no_timer_g_over_tcp_but_timer_h,
           rfc3261_17_2_1_retransmission_in_completed_gets_the_final_response,
-          rfc3261_17_2_1_ack_stops_g_and_timer_i_ends_it,
-          rfc3261_17_2_1_timer_i_is_zero_over_tcp,
+          rfc3261_17_2_1_ack_stops_g_and_timer_i_ends_it, rfc3261_17_2_1_timer_i_is_zero_over_tcp,
           rfc6026_7_1_accepted_absorbs_invites_silently_until_timer_l,
           rfc6026_8_7_timer_l_runs_over_tcp_too, rfc6026_7_1_every_2xx_in_accepted_is_sent,
           rfc6026_7_1_ack_in_accepted_goes_to_the_user, ack_in_proceeding_is_dropped,

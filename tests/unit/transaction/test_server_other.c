@@ -212,8 +212,7 @@ END_TEST
 
 UNIT_MAIN("transaction/server_other",
           rfc4320_4_1_no_100_over_udp_before_timer_e_reaches_t2_then_one,
-          rfc4320_4_1_the_100_is_sent_over_tcp_too,
-          rfc4320_4_1_time_of_the_100_follows_t1_and_t2,
+          rfc4320_4_1_the_100_is_sent_over_tcp_too, rfc4320_4_1_time_of_the_100_follows_t1_and_t2,
           rfc3261_17_2_2_retransmissions_in_trying_are_discarded,
           rfc3261_17_2_2_retransmission_in_proceeding_gets_the_100,
           rfc4320_4_1_provisionals_of_the_user_are_not_sent,
