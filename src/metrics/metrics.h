@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The page /metrics for Prometheus (text format 0.0.4): all counters, and the lag of each worker's
+ * loop. Plain HTTP on an address of the operator's choice. Main thread.
+ */
+#pragma once
+
+#include "net/addr.h"
+
+struct counters;
+struct event_base;
+struct evbuffer;
+struct workers;
+struct metrics;
+
+struct metrics_source {
+	struct counters *counters;
+	struct workers *workers; /* may be NULL */
+};
+
+/* Listens at once. -errno with *error_r (heap). @source is copied. */
+int metrics_new(struct event_base *base, const struct net_addr *addr,
+                const struct metrics_source *source, struct metrics **m_r, char **error_r);
+void metrics_free(struct metrics *m); /* NULL is fine */
+/* Where it listens: the port is known even if 0 was asked. */
+struct net_addr metrics_addr(const struct metrics *m);
+
+/* The page itself; false: out of memory. */
+bool metrics_print(const struct metrics_source *source, struct evbuffer *out);
