@@ -35,3 +35,4 @@ extern const struct ctl_command ctl_location_commands[];
 extern const struct ctl_command ctl_transport_commands[];
 extern const struct ctl_command ctl_transaction_commands[];
 extern const struct ctl_command ctl_trunk_commands[];
+extern const struct ctl_command ctl_user_commands[];

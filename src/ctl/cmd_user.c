@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* user add, user passwd, user del, user list. Passwords come in and are hashed; none is kept. */
+#include <event2/buffer.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "conf/conf.h"
+#include "ctl/json.h"
+#include "ctl/table.h"
+#include "sip/uri.h"
+#include "subscriber/subscriber.h"
+#include "util/err.h"
+#include "util/random.h"
+
+#define PASSWORD_LEN 20 /* made up: 100 bits */
+
+struct user_errand {
+	struct ctl_call *call;
+	char aor_space[SIP_AOR_MAX];
+	struct str aor, user, domain;
+	char made_up[PASSWORD_LEN + 1]; /* empty: none */
+};
+
+static void errand_free(struct user_errand *e)
+{
+	explicit_bzero(e, sizeof(*e));
+	free(e);
+}
+
+/* --- answers --- */
+
+static void answer_ok(struct user_errand *e)
+{
+	char sip[SIP_AOR_MAX + 8];
+	json_t *o = json_object();
+	bool ok;
+
+	(void)snprintf(sip, sizeof(sip), "sip:%.*s", STR_FMT(e->aor));
+	ok = o && ctl_json_set(o, "aor", ctl_json_str(str_from(sip))) &&
+	     (!e->made_up[0] || ctl_json_set(o, "password", json_string(e->made_up)));
+	if (!ok) {
+		json_decref(o);
+		o = NULL;
+	}
+	ctl_call_reply(e->call, o);
+}
+
+/* It is durable, or not done. */
+static void done(int err, void *arg)
+{
+	struct user_errand *e = arg;
+
+	switch (err) {
+	case 0: answer_ok(e); break;
+	case BELFRY_EEXIST:
+		ctl_call_fail(e->call, CTL_EFAILED,
+		              "sip:%.*s is there already; `user passwd` changes its password",
+		              STR_FMT(e->aor));
+		break;
+	case BELFRY_ENOENT:
+		ctl_call_fail(e->call, CTL_EFAILED, "there is no user sip:%.*s", STR_FMT(e->aor));
+		break;
+	default:
+		ctl_call_fail(e->call, CTL_EFAILED, "sip:%.*s: %s", STR_FMT(e->aor),
+		              belfry_strerror(err));
+	}
+	errand_free(e);
+}
+
+/* --- parameters --- */
+
+/* "user@domain" or a URI; false: answered. */
+static bool take_aor(struct user_errand *e, struct ctl_env *env)
+{
+	struct str text = ctl_call_param(e->call, "aor");
+	char space[SIP_AOR_MAX + 8];
+	struct sip_uri uri;
+
+	if (!str_starts_nocase(text, STR("sip:")) && !str_starts_nocase(text, STR("sips:"))) {
+		(void)snprintf(space, sizeof(space), "sip:%.*s", STR_FMT(text));
+		text = text.n + 5 <= sizeof(space) ? str_from(space) : STR("");
+	}
+	if (sip_uri_parse(text, &uri, NULL) == 0 && uri.has_user) {
+		e->aor = sip_uri_aor(&uri, e->aor_space, sizeof(e->aor_space));
+	}
+	if (e->aor.n == 0) {
+		ctl_call_fail(e->call, CTL_EPARAMS, "a user is wanted, as in alice@example.com");
+		return false;
+	}
+	for (size_t i = e->aor.n; i-- > 0;) {
+		if (e->aor.p[i] == '@') {
+			e->user = str_make(e->aor.p, i);
+			e->domain = str_skip(e->aor, i + 1);
+			break;
+		}
+	}
+	if (!conf_is_local_domain(env->conf, e->domain)) {
+		ctl_call_fail(e->call, CTL_EFAILED, "%.*s is no domain of this server",
+		              (int)(e->domain.n < 200 ? e->domain.n : 200), e->domain.p);
+		return false;
+	}
+	return true;
+}
+
+/* Letters and digits that are not taken for one another. */
+static void make_up(char out[PASSWORD_LEN + 1])
+{
+	static const char letters[] = "abcdefghijkmnpqrstuvwxyz23456789";
+	unsigned char random[PASSWORD_LEN];
+
+	_Static_assert(sizeof(letters) - 1 == 32, "each letter is as likely");
+	random_key(random, sizeof(random));
+	for (size_t i = 0; i < PASSWORD_LEN; i++) {
+		out[i] = letters[random[i] % 32];
+	}
+	out[PASSWORD_LEN] = '\0';
+	explicit_bzero(random, sizeof(random));
+}
+
+/* What was given, or a new one. false: answered. */
+static bool take_password(struct user_errand *e, struct str *password_r)
+{
+	if (!ctl_call_has(e->call, "password")) {
+		make_up(e->made_up);
+		*password_r = str_from(e->made_up);
+		return true;
+	}
+	*password_r = ctl_call_param(e->call, "password");
+	if (password_r->n == 0) {
+		ctl_call_fail(e->call, CTL_EPARAMS, "an empty password is none");
+		return false;
+	}
+	return true;
+}
+
+/* NULL: answered. */
+static struct user_errand *errand_new(struct ctl_call *call, struct ctl_env *env)
+{
+	struct user_errand *e;
+
+	if (!env->subscribers) {
+		ctl_call_fail(call, CTL_EFAILED, "this server keeps no users");
+		return NULL;
+	}
+	e = calloc(1, sizeof(*e));
+	if (!e) {
+		ctl_call_reply(call, NULL);
+		return NULL;
+	}
+	e->call = call;
+	if (!take_aor(e, env)) {
+		errand_free(e);
+		return NULL;
+	}
+	return e;
+}
+
+/* --- commands --- */
+
+static void run_with_password(struct ctl_call *call, struct ctl_env *env, bool is_new)
+{
+	struct user_errand *e = errand_new(call, env);
+	struct str password;
+	int err;
+
+	if (!e) {
+		return;
+	}
+	if (!take_password(e, &password)) {
+		errand_free(e);
+		return;
+	}
+	if (is_new) {
+		bool priority = str_eq(ctl_call_param(call, "priority"), STR("true"));
+
+		err = sub_add(env->subscribers, e->user, e->domain, password, priority, done, e);
+	} else {
+		err = sub_set_password(env->subscribers, e->user, e->domain, password, done, e);
+	}
+	if (!e->made_up[0]) {
+		explicit_bzero((void *)(uintptr_t)password.p, password.n);
+	}
+	if (err) {
+		done(err, e);
+	}
+}
+
+static void run_add(struct ctl_call *call, struct ctl_env *env)
+{
+	run_with_password(call, env, true);
+}
+
+static void run_passwd(struct ctl_call *call, struct ctl_env *env)
+{
+	run_with_password(call, env, false);
+}
+
+static void run_del(struct ctl_call *call, struct ctl_env *env)
+{
+	struct user_errand *e = errand_new(call, env);
+	int err;
+
+	if (!e) {
+		return;
+	}
+	err = sub_del(env->subscribers, e->user, e->domain, done, e);
+	if (err) {
+		done(err, e);
+	}
+}
+
+struct listing {
+	struct evbuffer *text;
+	bool failed, is_first;
+};
+
+static int dump_cb(const char *text, size_t n, void *arg)
+{
+	return evbuffer_add(arg, text, n);
+}
+
+static bool list_one(void *arg, struct str user, struct str domain, bool priority, int64_t created)
+{
+	struct listing *l = arg;
+	char sip[SIP_AOR_MAX + 8];
+	json_t *o = json_object();
+
+	(void)snprintf(sip, sizeof(sip), "sip:%.*s@%.*s", STR_FMT(user), STR_FMT(domain));
+	l->failed = !o || !ctl_json_set(o, "aor", ctl_json_str(str_from(sip))) ||
+	            !ctl_json_set(o, "priority", json_boolean(priority)) ||
+	            !ctl_json_set(o, "created", json_integer(created)) ||
+	            (!l->is_first && evbuffer_add(l->text, ",", 1)) ||
+	            json_dump_callback(o, dump_cb, l->text, JSON_COMPACT);
+	l->is_first = false;
+	json_decref(o);
+	return !l->failed;
+}
+
+static void run_list(struct ctl_call *call, struct ctl_env *env)
+{
+	static const char head[] = "{\"users\":[";
+	struct listing l = { .text = evbuffer_new(), .is_first = true };
+
+	l.failed = !l.text || evbuffer_add(l.text, head, sizeof(head) - 1);
+	if (!l.failed && env->subscribers) {
+		l.failed = sub_each(env->subscribers, list_one, &l) < 0 || l.failed;
+	}
+	if (l.failed || evbuffer_add(l.text, "]}", 2)) {
+		ctl_call_reply(call, NULL);
+	} else {
+		ctl_call_reply_text(call, l.text);
+	}
+	if (l.text) {
+		evbuffer_free(l.text);
+	}
+}
+
+const struct ctl_command ctl_user_commands[] = {
+	{ "user.add", "AOR [--password-stdin] [--priority]",
+	  "add a user; without --password-stdin a password is made up and printed once", NULL, true,
+	  run_add },
+	{ "user.passwd", "AOR [--password-stdin]",
+	  "change a password; without --password-stdin one is made up and printed once", NULL, true,
+	  run_passwd },
+	{ "user.del", "AOR", "delete a user", NULL, true, run_del },
+	{ "user.list", "", "users", "aor priority created", false, run_list },
+	{ 0 },
+};
