@@ -21,7 +21,11 @@
 #include "util/list.h"
 
 struct belfry_branch;
+struct expand;
+struct loc_held;
+struct notes;
 struct proxy_target;
+struct trunk;
 
 /* The chain of steps a request goes through; each may wait and be taken up again at the same place.
  */
@@ -57,85 +61,89 @@ struct proxy_hidden {
 	int index; /* header field of the request */
 };
 
-/* A final response kept for the choice of the best one (16.7 item 6). */
+/* A final response of a branch, kept until the best one is chosen (16.7 item 4). */
 struct proxy_answer {
-	struct sip_msg *msg; /* NULL: made up by us */
-	int code;            /* made up: 408, 480, 404, 503 */
-	int rank;            /* lower is better */
-	bool own;            /* a 503 that is about this server */
-	bool from_location;  /* its target is a binding */
-	uint64_t followed;   /* Contact values that we follow ourselves, a bit each (item 4) */
-	struct str headers;  /* made up: complete lines */
+	struct proxy_answer *next; /* of challenges */
+	struct sip_msg *msg;       /* a reference; NULL: made up by us */
+	uint16_t code;
+	uint16_t rank;      /* lower is better */
+	bool from_location; /* its target is a binding */
+	bool about_us;      /* a 503 that is about this server: goes upstream as it is */
+	uint64_t followed;  /* 3xx: Contact values that we follow ourselves, a bit each */
+	struct str headers; /* made up: complete lines */
 };
 
 struct belfry_req {
 	struct proxy *p;
-	struct list node;    /* of p->reqs */
-	struct sip_msg *msg; /* a reference; NULL once compact */
-	struct worker_conf *wc;
-	const struct conf *conf; /* wc->conf */
+	struct list node;       /* of p->reqs */
+	struct sip_msg *msg;    /* a reference; NULL once compact */
+	struct worker_conf *wc; /* a reference; NULL once compact */
+	const struct conf *conf;
 	struct hook_table *hooks;
 	struct txn_server *st; /* NULL: not accepted yet, no state */
 	struct tp_flow from;
 	uint64_t start_us;
 
-	uint8_t step; /* enum proxy_step */
-	uint8_t ruri_kind;
+	/* Where it stands. */
+	uint8_t step;      /* enum proxy_step */
+	uint8_t ruri_kind; /* enum proxy_ruri */
+	uint16_t hook_i;   /* next entry of the hook of this step */
+	unsigned depth;    /* frames of ours on the stack: freed when the last one is left */
 	bool is_invite, is_ack;
 	bool dry;        /* explain: nothing is sent or changed */
-	bool running;    /* in the loop of steps */
-	bool over;       /* freed when the loop and callbacks are left */
-	bool final_sent; /* a final response has gone upstream (or is not to be sent any more) */
-	bool got_2xx, got_6xx, cancelled;
-	bool first_18x;      /* call set-up time has been taken */
-	bool trusted;        /* proxy.trusted */
-	bool in_dialog;      /* keyed Record-Route of ours in the topmost Route (16.12) */
-	bool elsewhere;      /* next hop after our own Route entries is not ours */
-	bool maddr;          /* a maddr that is not ours: the Request-URI is the only target */
-	bool ruri_changed;   /* strict router, or maddr stripped */
-	bool route_pop_last; /* strict router: the last Route value has become the Request-URI */
-	bool rule_done;      /* a rule of `routes` decided */
-	bool user_priority;
-	bool served; /* a module has taken it over */
+	bool over;       /* nothing more will come */
+	bool final_sent; /* a final response has gone upstream, or none is to be sent */
+	bool accepted;   /* there is, or was, a server transaction */
 	bool compact;
-	unsigned depth; /* callbacks of ours on the stack */
+	uint16_t final_status;
 
+	/* What is known about it. */
+	bool trusted;        /* proxy.trusted */
+	bool in_dialog;      /* inside a dialog that we record-routed (16.12) */
+	bool elsewhere;      /* next hop behind our own Route entries is not ours */
+	bool leaves;         /* a route rule leads to a trunk */
+	bool maddr;          /* a maddr that is not ours: the Request-URI is the only target */
+	bool route_popped;   /* strict router: the last Route value has become the Request-URI */
+	bool user_priority;  /* of the authenticated user */
+	struct str user;     /* authenticated, canonical AOR; empty: nobody */
 	struct sip_uri ruri; /* after 16.4 */
-	unsigned route_skip; /* own Route values at the top that are removed */
-	const struct tp_listener
-		*out_hint;     /* the side our last own Route entry names; may be NULL */
-	struct str route_text; /* first remaining Route value; empty: none */
+	unsigned route_skip; /* own Route values at the top, to be removed */
+	struct str route;    /* first remaining Route value; empty: none */
 	struct sip_uri route_uri;
-	uint64_t loop; /* RFC 5393 hash of the request as it came */
-	int max_breadth, breadth_used;
+	const struct tp_listener *out_hint; /* the side our last own Route entry names, or NULL */
+	uint64_t loop;                      /* RFC 5393 hash of the request as it came */
+	unsigned breadth;                   /* Max-Breadth not given to a running branch */
 
-	struct str user; /* authenticated, canonical AOR; empty: nobody */
-
-	/* Module work. */
-	uint16_t hook_i; /* next entry of the current step's hook */
+	/* Modules. */
 	struct proxy_hidden *hidden;
 	struct proxy_lines *reply_lines;
 	struct hook_wait *wait;
 	struct timer wait_timer;
+	struct belfry_branch *hook_branch; /* whose hook `branch` waits */
 
 	/* Targets (16.5). */
-	struct proxy_target *targets, **targets_tail;
-	struct proxy_expand *expand;
+	struct proxy_target *targets, *targets_last;
+	unsigned targets_n, expand_n;
+	struct expand *expand, *expand_last, *expand_at; /* URIs that become targets */
+	bool in_loop, needs_tls;                         /* why there may be none */
 	struct loc_query *lookup;
-	struct loc_sets *sets; /* references to what targets point into */
+	struct loc_held *sets; /* what targets point into */
 	struct trunk *trunk;   /* whose max_calls counts this one */
 
 	/* Response context (16.7). */
-	struct list branches;
-	unsigned branches_n, pending;
-	struct proxy_answer best;
-	struct proxy_challenge *challenges; /* 401 and 407 of all branches */
-	struct str cancel_extra;            /* Reason of the upstream CANCEL */
+	struct belfry_branch *branches;
+	unsigned pending; /* branches that have not ended */
+	bool forking, fork_again;
+	uint16_t group_q;
+	bool got_2xx, got_6xx, cancelled, rang;
+	struct proxy_answer best;        /* code 0: none yet */
+	struct proxy_answer *challenges; /* 401 and 407 of all branches */
+	struct str cancel_extra;         /* Reason lines of the upstream CANCEL */
+	struct str via_in;               /* top Via with received and rport; made once */
 
-	struct decision_list *decisions; /* NULL: nobody wants to know */
+	struct notes *notes; /* decisions; NULL: nobody wants to know */
 	proxy_explain_cb *explain_cb;
 	void *explain_arg;
-	int final_status;
 	struct job reap;
 };
 
@@ -170,9 +178,7 @@ void proxy_add_reply_header(struct belfry_req *req, struct str lines);
 /* Makes the server transaction, if there is none. 0, or BELFRY_EFULL: 503 has been sent. No-op for
  * ACK and in a dry run. */
 int proxy_accept(struct belfry_req *req);
-/* A decision, if anybody wants to know. @rule is static text. */
-void proxy_note(struct belfry_req *req, const char *rule, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+/* A decision, if anybody wants to know (belfry_decide). @rule is static text. */
 void proxy_note_v(struct belfry_req *req, const char *rule, const char *fmt, va_list ap)
 	__attribute__((format(printf, 3, 0)));
 
@@ -185,11 +191,6 @@ void proxy_note_v(struct belfry_req *req, const char *rule, const char *fmt, va_
  * when it is over. */
 void proxy_enter(struct belfry_req *req);
 void proxy_leave(struct belfry_req *req);
-
-/* belfry_run_register(): the hooks `register` of all modules but @self, in order. */
-enum belfry_verdict proxy_run_register(struct belfry_req *req, enum belfry_register_phase phase,
-                                       struct belfry_registration *reg,
-                                       const struct belfry_mod *self);
 
 /* --- targets and branches
  * ---------------------------------------------------------------------------- */

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* No open relay: who may have a request sent to where this server is not responsible. */
+#include "proxy/core.h"
+
+bool proxy_may_relay(struct belfry_req *req)
+{
+	if (req->in_dialog) {
+		note(req, "RFC 3261 16.12", "may pass: inside a dialog of ours");
+		return true;
+	}
+	switch (req->conf->proxy.relay) {
+	case CONF_RELAY_ANY: note(req, "proxy.relay", "anybody may send elsewhere"); return true;
+	case CONF_RELAY_NONE: note(req, "proxy.relay", "nobody may send elsewhere"); return false;
+	default: break;
+	}
+	if (req->trusted) {
+		note(req, "proxy.trusted", "the source is a trusted peer");
+		return true;
+	}
+	if (req->user.n > 0) {
+		note_s(req, "proxy.relay", "authenticated as %s", req->user);
+		return true;
+	}
+	note(req, "proxy.relay", "neither authenticated nor a trusted peer");
+	return false;
+}
+
+/* A trunk costs money: once users can authenticate, only they and trusted peers get there. */
+static bool trunk_is_closed(const struct belfry_req *req)
+{
+	for (size_t i = 0; i < req->conf->modules.n; i++) {
+		if (str_eq(req->conf->modules.v[i], STR("auth"))) {
+			return req->conf->proxy.relay != CONF_RELAY_NONE;
+		}
+	}
+	return false;
+}
+
+enum step_result proxy_policy(struct belfry_req *req)
+{
+	bool elsewhere = req->elsewhere;
+
+	if (req->leaves && !elsewhere) {
+		elsewhere = trunk_is_closed(req);
+	}
+	if (!elsewhere || proxy_may_relay(req)) {
+		return STEP_NEXT;
+	}
+	return proxy_refuse(req, REFUSED_RELAY, 403, "proxy.relay", STR_NONE);
+}

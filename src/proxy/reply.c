@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers of our own (RFC 3261 8.2.6), and the moment a request gets a server transaction. */
+#include "proxy/core.h"
+
+#include <errno.h>
+
+struct str proxy_retry_after(struct belfry_req *req, unsigned s)
+{
+	uint64_t spread = random_below(&req->p->w->random, s + 1);
+
+	return arena_printf(proxy_arena(req), "Retry-After: %u\r\n", s + (unsigned)spread);
+}
+
+int proxy_accept(struct belfry_req *req)
+{
+	int err;
+
+	if (req->st || req->is_ack || req->dry) {
+		return 0;
+	}
+	if (req->final_sent) {
+		return BELFRY_EFULL;
+	}
+	err = txn_server_new(req->p->txns, req->msg, &req->from, req, &req->st);
+	if (err == BELFRY_EEXIST) { /* it came again while a hook waited */
+		req->st = NULL;
+		req->final_sent = true;
+		return BELFRY_EFULL;
+	}
+	if (err) {
+		req->st = NULL;
+		proxy_refuse(req, REFUSED_OVERLOAD, 503, "server.max_transactions",
+		             proxy_retry_after(req, 5));
+		return BELFRY_EFULL;
+	}
+	req->accepted = true;
+	return 0;
+}
+
+static struct str all_headers(struct belfry_req *req, struct str headers)
+{
+	struct arena *arena = proxy_arena(req);
+
+	for (const struct proxy_lines *l = req->reply_lines; l; l = l->next) {
+		struct str both =
+			arena_printf(arena, "%.*s%.*s", STR_FMT(headers), STR_FMT(l->text));
+
+		if (both.p) {
+			headers = both;
+		}
+	}
+	return headers;
+}
+
+static void send_reply(struct belfry_req *req, struct sip_reply *reply)
+{
+	if (req->dry || req->is_ack) {
+		return;
+	}
+	reply->headers = all_headers(req, reply->headers);
+	if (req->st) {
+		txn_server_reply(req->st, reply);
+	} else {
+		txn_reply_stateless(req->p->txns, req->msg, &req->from, reply);
+	}
+}
+
+void proxy_reply(struct belfry_req *req, int code, struct str reason, struct str headers,
+                 struct str body)
+{
+	struct sip_reply reply = {
+		.code = code, .reason = reason, .headers = headers, .body = body
+	};
+
+	if (req->final_sent || req->compact || (code < 200 && req->st == NULL && !req->dry)) {
+		return;
+	}
+	note_n(req, "RFC 3261 8.2.6", "answered with %n by this server", code);
+	send_reply(req, &reply);
+	if (code < 200) {
+		return;
+	}
+	req->final_sent = true;
+	req->final_status = (uint16_t)code;
+	proxy_stop_waiting(req);
+	proxy_cancel_pending(req, STR_NONE);
+}
+
+enum step_result proxy_refuse(struct belfry_req *req, enum refusal why, int code, const char *rule,
+                              struct str headers)
+{
+	struct proxy *p = req->p;
+
+	if (!req->dry && !req->is_ack) {
+		proxy_count(p, p->ids.rejected[why]);
+	}
+	note_n(req, rule, "refused with %n", code);
+	if (req->is_ack && !req->dry) {
+		req->final_sent = true; /* never answered: dropped */
+	} else {
+		proxy_reply(req, code, STR_NONE, headers, STR_NONE);
+	}
+	return STEP_DONE;
+}
+
+void proxy_add_reply_header(struct belfry_req *req, struct str lines)
+{
+	struct proxy_lines **at = &req->reply_lines;
+	struct proxy_lines *l = arena_zalloc(proxy_arena(req), sizeof(*l));
+
+	if (l == NULL) {
+		return;
+	}
+	while (*at) {
+		at = &(*at)->next;
+	}
+	l->text = lines;
+	*at = l;
+}
+
+int proxy_set_user(struct belfry_req *req, struct str aor, bool priority)
+{
+	struct str copy = arena_str(proxy_arena(req), aor);
+
+	if (copy.p == NULL) {
+		return -ENOMEM;
+	}
+	req->user = copy;
+	req->user_priority = priority;
+	return 0;
+}
+
+void proxy_hide_header(struct belfry_req *req, int index)
+{
+	struct proxy_hidden *h;
+
+	for (h = req->hidden; h; h = h->next) {
+		if (h->index == index) {
+			return;
+		}
+	}
+	h = arena_alloc(proxy_arena(req), sizeof(*h));
+	if (h == NULL) {
+		/* What must not be passed on is not: the request goes no further. */
+		proxy_reply(req, 500, STR_NONE, STR_NONE, STR_NONE);
+		return;
+	}
+	h->index = index;
+	h->next = req->hidden;
+	req->hidden = h;
+}
+
+struct str proxy_allow(struct belfry_req *req)
+{
+	struct str text = STR("Allow: OPTIONS");
+
+	for (size_t i = 0; i < req->hooks->services_n; i++) {
+		text = arena_printf(proxy_arena(req), "%.*s, %.*s", STR_FMT(text),
+		                    STR_FMT(req->hooks->services[i].method));
+	}
+	return arena_printf(proxy_arena(req), "%.*s\r\n", STR_FMT(text));
+}

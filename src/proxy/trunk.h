@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* State of trunks: trunk.c and probe.c only. */
+#pragma once
+
+#include "proxy/core.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct trunk_target {
+	struct trunk_target *next;
+	char *uri;
+	_Atomic bool up;
+	_Atomic int status;          /* of the last probe, 0: none yet */
+	_Atomic uint64_t checked_ms; /* monotonic; UINT64_MAX: never */
+};
+
+struct trunk {
+	struct trunk *next;
+	char *name;
+	struct trunk_target *targets;
+	_Atomic int calls; /* INVITE transactions not yet answered */
+};
+
+struct proxy_shared {
+	pthread_mutex_t lock; /* of the lists; what is in them stays */
+	struct trunk *trunks;
+};
+
+struct trunk_conf { /* a trunk of the settings of now */
+	struct proxy *p;
+	const struct conf_trunk *conf;
+	struct trunk *trunk;
+	struct trunk_target **targets; /* as in conf */
+	struct timer probe;
+};
+
+struct trunks {
+	struct worker_conf *wc;
+	size_t n;
+	struct trunk_conf v[];
+};
+
+/* On the worker that probes: starts a timer for each trunk. */
+void proxy_probes_start(struct proxy *p);
