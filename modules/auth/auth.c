@@ -321,17 +321,8 @@ static struct str domain_of(struct str aor)
 	return at < 0 ? STR_NONE : str_skip(aor, (size_t)at + 1);
 }
 
-/* Whose request it may be: a user's own To (REGISTER) or From (RFC 3261 22.3). */
-static enum belfry_verdict own_only(struct attempt *a, struct str aor)
+static enum belfry_verdict pass_as_user(struct attempt *a)
 {
-	if (!str_eq(aor, a->user)) {
-		belfry_count(a->mod, COUNT_DENIED, 1);
-		belfry_decide(a->req, "RFC 3261 10.3", "%.*s may not act for %.*s",
-		              STR_FMT(a->user), STR_FMT(aor));
-		return belfry_reply(a->req, 403,
-		                    a->is_register ? "Not Your Address-Of-Record"
-		                                   : "Not Your From");
-	}
 	belfry_count(a->mod, COUNT_OK, 1);
 	belfry_set_user(a->req, a->user, a->priority);
 	belfry_decide(a->req, a->is_register ? "auth.register" : "auth.calls",
@@ -339,18 +330,29 @@ static enum belfry_verdict own_only(struct attempt *a, struct str aor)
 	return BELFRY_CONTINUE;
 }
 
-/* @must: a request without good credentials does not pass. */
+/* A user acts for itself only: To of a REGISTER (RFC 3261 10.3 step 4), From of anything else. */
+static enum belfry_verdict deny(struct attempt *a, struct str aor)
+{
+	belfry_count(a->mod, COUNT_DENIED, 1);
+	belfry_decide(a->req, a->is_register ? "RFC 3261 10.3 (4)" : "auth.calls",
+	              "%.*s may not act for %.*s", STR_FMT(a->user), STR_FMT(aor));
+	return belfry_reply(a->req, 403,
+	                    a->is_register ? "Not Your Address-Of-Record" : "Not Your From");
+}
+
+/* @aor: whose request it says it is. @must: without its good credentials it does not pass. */
 static enum belfry_verdict decide(struct attempt *a, struct str aor, bool must)
 {
 	enum outcome outcome = authenticate(a);
 
-	if (outcome == AUTH_OK) {
-		return own_only(a, aor);
+	if (outcome == AUTH_OK && str_eq(aor, a->user)) {
+		return pass_as_user(a);
 	}
 	if (!must) {
 		return BELFRY_CONTINUE;
 	}
 	switch (outcome) {
+	case AUTH_OK: return deny(a, aor);
 	case AUTH_BAD: belfry_count(a->mod, COUNT_BAD, 1); return belfry_reply(a->req, 400, a->bad);
 	case AUTH_FAILED: return failed(a);
 	default: return challenge(a, outcome == AUTH_STALE);
