@@ -25,7 +25,7 @@ struct entry {
 	uint64_t touched_ms;
 	uint32_t ttl_ms;
 	uint16_t key_n;
-	char data[]; /* value, key */
+	_Alignas(8) char data[]; /* value, key */
 };
 
 struct shard {
