@@ -283,7 +283,11 @@ void fake_wire_receive(struct fake_wire *wire, struct str bytes, uint8_t proto,
 	}
 	if (buf) {
 		memcpy(buf->data, bytes.p, bytes.n);
-		tp_deliver(&wire->tp, buf, bytes.n, flags, 0, &flow);
+		const struct tp_input notes = { .n = (uint32_t)bytes.n,
+			                        .parse_flags = (uint8_t)flags,
+			                        .from = flow };
+
+		tp_deliver(&wire->tp, buf, &notes);
 	}
 }
 
@@ -404,6 +408,7 @@ void transport_free_fake(struct transport *tp)
 		return;
 	}
 	wire = tp->fake;
+	worker_at_turn_end_del(tp->w, fake_flush, wire);
 	sent_free(&wire->queued);
 	sent_free(&wire->sent);
 	listeners_free(&wire->g);

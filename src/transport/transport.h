@@ -155,7 +155,7 @@ struct transport_group *transport_group_of(struct transport *tp);
  * 192.0.2.1:5060 and [2001:db8::1]:5060. NULL: no memory. */
 struct fake_wire;
 struct transport *transport_new_fake(struct worker *w, struct fake_wire **wire_r);
-/* Before worker_free_fake(); no turn of the worker in between. */
+/* Before worker_free_fake(). */
 void transport_free_fake(struct transport *tp);
 /* One whole message. It is parsed and handed up inside this call. A stream message comes on the
  * connection from or to that address, or on a new accepted one. */

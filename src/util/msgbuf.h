@@ -9,7 +9,7 @@
 #include "util/str.h"
 
 #define MSGBUF_SIZE 2048         /* bytes of data in an ordinary buffer */
-#define MSGBUF_MAX  (65536 + 16) /* a large one: any datagram, any stream message */
+#define MSGBUF_MAX  (65536 + 256) /* a large one: any datagram, any stream message, some notes */
 
 struct msgbuf_pool;
 

@@ -66,15 +66,35 @@ int worker_at_turn_end(struct worker *w, worker_turn_cb *cb, void *arg)
 	return 0;
 }
 
+void worker_at_turn_end_del(struct worker *w, worker_turn_cb *cb, void *arg)
+{
+	struct worker_priv *p = w->priv;
+
+	for (size_t i = 0; i < p->ends_n; i++) {
+		if (p->ends[i].cb == cb && p->ends[i].arg == arg) {
+			p->ends_n--;
+			memmove(&p->ends[i], &p->ends[i + 1], (p->ends_n - i) * sizeof(*p->ends));
+			return;
+		}
+	}
+}
+
 /* --- posts to other workers ----------------------------------------------------------------------
  */
+
+bool worker_can_post(const struct worker *from, unsigned to)
+{
+	const struct mailbox *mb = workers_get(from->group, to)->mailbox;
+
+	return mailbox_len(mb) + from->priv->out[to].bounded_n < from->priv->mailbox_max;
+}
 
 bool worker_post(struct worker *from, unsigned to, struct job *job)
 {
 	struct worker_priv *p = from->priv;
 	struct outbox *out = &p->out[to];
 
-	if (mailbox_len(workers_get(from->group, to)->mailbox) + out->bounded_n >= p->mailbox_max) {
+	if (!worker_can_post(from, to)) {
 		return false;
 	}
 	queue_add(&out->bounded, job);

@@ -84,12 +84,15 @@ void worker_run(struct worker *w, enum worker_class cls, struct job *job);
 /* Runs at the end of every turn, in the order of registration: flushing sends. */
 typedef void(worker_turn_cb)(void *arg);
 int worker_at_turn_end(struct worker *w, worker_turn_cb *cb, void *arg);
+void worker_at_turn_end_del(struct worker *w, worker_turn_cb *cb, void *arg); /* if it is there */
 /* Runs after the sends of this turn have left: frees what they pointed to. */
 void worker_reap(struct worker *w, struct job *job);
 
 /* From a worker to another, collected until the turn's end. false: full; the job stays the caller's.
  * job->run gets the receiving struct worker as its second argument. */
 bool worker_post(struct worker *from, unsigned to, struct job *job);
+/* Would worker_post() take one now? It will, if nothing else is posted in between. */
+bool worker_can_post(const struct worker *from, unsigned to);
 /* Never refused; no order between this and worker_post(). */
 void worker_post_sure(struct worker *from, unsigned to, struct job *job);
 /* From any thread, at once (main, storage). */
