@@ -85,6 +85,26 @@ START_TEST(what_is_near_a_header_name_is_not_found)
 }
 END_TEST
 
+START_TEST(header_name_with_one_letter_changed_is_not_found)
+{
+	for (int id = SIP_H_OTHER + 1; id < SIP_H_COUNT; id++) {
+		struct str name = sip_hdr_name((enum sip_hdr)id);
+		char text[64];
+
+		memcpy(text, name.p, name.n);
+		for (size_t i = 0; i < name.n; i++) {
+			for (char c = '!'; c <= '~'; c++) {
+				if ((c | 0x20) != (name.p[i] | 0x20)) {
+					text[i] = c;
+					ck_assert_int_ne(sip_hdr_find(str_make(text, name.n)), id);
+				}
+			}
+			text[i] = name.p[i];
+		}
+	}
+}
+END_TEST
+
 START_TEST(list_and_single_exclude_each_other)
 {
 	for (int id = 0; id < SIP_H_COUNT; id++) {
@@ -131,5 +151,6 @@ START_TEST(reason_phrases_are_found_by_code)
 END_TEST
 
 UNIT_MAIN("sip/hdr", every_header_name_is_found_in_any_case, every_compact_form_is_found,
-          what_is_near_a_header_name_is_not_found, list_and_single_exclude_each_other,
-          methods_are_found_by_their_exact_name, reason_phrases_are_found_by_code)
+          what_is_near_a_header_name_is_not_found, header_name_with_one_letter_changed_is_not_found,
+          list_and_single_exclude_each_other, methods_are_found_by_their_exact_name,
+          reason_phrases_are_found_by_code)

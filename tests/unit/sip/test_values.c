@@ -113,6 +113,22 @@ START_TEST(peek_agrees_with_the_parser)
 }
 END_TEST
 
+START_TEST(peek_takes_the_first_of_each_kind)
+{
+	struct sip_peek peek;
+
+	ck_assert(sip_msg_peek(STR("REGISTER sip:h SIP/2.0\r\ni: 1\r\ni: 2\r\nt: a\r\nt: b\r\n"
+	                           "v: SIP/2.0/UDP h\r\n"),
+	                       &peek));
+	ck_assert_str_is(peek.call_id, "1");
+	ck_assert_str_is(peek.to, "a");
+	ck_assert(sip_msg_peek(STR("BYE sip:h SIP/2.0\r\nv: SIP/2.0/UDP h;branch=1\r\n"
+	                           "v: SIP/2.0/UDP h;branch=2\r\ni: 1\r\n"),
+	                       &peek));
+	ck_assert_str_is(peek.via_branch, "1");
+}
+END_TEST
+
 START_TEST(peek_says_when_something_is_missing)
 {
 	struct sip_peek peek;
@@ -136,4 +152,4 @@ UNIT_MAIN("sip/values", values_are_walked_over_all_fields_in_order,
           commas_in_quotes_and_brackets_do_not_separate,
           unclosed_quote_or_bracket_takes_the_rest_of_its_field, empty_values_are_left_out,
           next_finds_every_field_of_a_kind, peek_agrees_with_the_parser,
-          peek_says_when_something_is_missing)
+          peek_takes_the_first_of_each_kind, peek_says_when_something_is_missing)
