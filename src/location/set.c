@@ -101,6 +101,11 @@ uint32_t loc_flow_hash(const struct tp_flow *flow)
 
 /* --- records --- */
 
+static const char *data_of(const struct loc_rec *rec)
+{
+	return (const char *)rec + LOC_REC_HEAD;
+}
+
 static size_t text_off(const struct loc_rec *rec, enum loc_rec_text which)
 {
 	size_t off = 0;
@@ -115,7 +120,7 @@ static size_t text_off(const struct loc_rec *rec, enum loc_rec_text which)
 
 struct str loc_rec_text(const struct loc_rec *rec, enum loc_rec_text which)
 {
-	return str_make(rec->data + text_off(rec, which), rec->len[which]);
+	return str_make(data_of(rec) + text_off(rec, which), rec->len[which]);
 }
 
 struct str loc_rec_instance(const struct loc_rec *rec)
@@ -138,7 +143,7 @@ struct str loc_rec_user_agent(const struct loc_rec *rec)
 
 size_t loc_rec_size(const struct loc_rec *rec)
 {
-	return offsetof(struct loc_rec, data) + text_off(rec, LOC_T_N) + rec->flow_n;
+	return LOC_REC_HEAD + text_off(rec, LOC_T_N) + rec->flow_n;
 }
 
 bool loc_rec_flow(const struct loc_rec *rec, struct tp_flow *flow_r)
@@ -146,7 +151,7 @@ bool loc_rec_flow(const struct loc_rec *rec, struct tp_flow *flow_r)
 	if (!(rec->flags & LOC_REC_FLOW)) {
 		return false;
 	}
-	flow_unpack(rec->data + text_off(rec, LOC_T_N), flow_r);
+	flow_unpack(data_of(rec) + text_off(rec, LOC_T_N), flow_r);
 	return true;
 }
 
@@ -163,13 +168,16 @@ bool loc_rec_same_row(const struct loc_rec *a, const struct loc_rec *b)
 
 	/* The fixed part ends with the mark; what follows are the texts and the flow. */
 	return n == loc_rec_size(b) && memcmp(a, b, offsetof(struct loc_rec, dead)) == 0 &&
-	       memcmp(a->data, b->data, n - offsetof(struct loc_rec, data)) == 0;
+	       memcmp(data_of(a), data_of(b), n - LOC_REC_HEAD) == 0;
 }
 
 static bool find_in(struct str text, struct str part, uint16_t *off_r)
 {
-	const char *p = part.n ? memmem(text.p, text.n, part.p, part.n) : NULL;
+	const char *p = NULL;
 
+	if (part.n && part.n <= text.n) {
+		p = memmem(text.p, text.n, part.p, part.n);
+	}
 	if (!p) {
 		return false;
 	}
@@ -212,7 +220,7 @@ static int plan_make(struct plan *plan, const struct loc_mem *mem, const struct 
 {
 	const struct loc_binding *b = item->b;
 	struct loc_rec *head = &plan->head;
-	size_t size = offsetof(struct loc_rec, data);
+	size_t size = LOC_REC_HEAD;
 
 	memset(head, 0, sizeof(*head));
 	head->id = item->id;
@@ -244,7 +252,7 @@ static int plan_make(struct plan *plan, const struct loc_mem *mem, const struct 
 
 static size_t plan_write(const struct plan *plan, char *p)
 {
-	char *q = put(p, &plan->head, offsetof(struct loc_rec, data));
+	char *q = put(p, &plan->head, LOC_REC_HEAD);
 
 	for (unsigned i = 0; i < LOC_T_N; i++) {
 		if (plan->text[i].n) {

@@ -42,8 +42,10 @@ struct loc_rec {
 	uint8_t flags;
 	uint8_t flow_n;       /* bytes of the packed flow behind the texts */
 	_Atomic uint8_t dead; /* the flow has gone */
-	char data[];          /* texts in their order, then the flow */
+			      /* Then without a gap: the texts in their order, and the flow. */
 };
+
+#define LOC_REC_HEAD (offsetof(struct loc_rec, dead) + 1)
 
 struct loc_set {
 	_Atomic uint32_t refs;
