@@ -74,8 +74,9 @@ enum sip_parse_flags {
 
 /* Parses @buf->data[0..n). Takes over the reference to @buf in every case. 0: *msg_r is good.
  * BELFRY_EPARSE: *msg_r is either NULL (nothing can be said to the sender: drop it) or a request
- * with error set and at least a top Via with a readable sent-by. -ENOMEM. Leading CRLFs are
- * skipped (7.5). */
+ * with error set and at least a top Via with a readable sent-by: it is read to its end, the first
+ * error stays. -ENOMEM. Leading CRLFs are skipped (7.5). A lone CR or LF ends no line and makes the
+ * message malformed. More than SIP_MSG_MAX bytes: NULL. */
 BELFRY_API int sip_msg_parse(struct msgbuf *buf, size_t n, int flags, struct arena_pool *pool,
 			     struct msgbuf_pool *self, struct sip_msg **msg_r);
 /* The same over bytes that the caller keeps alive longer than the message: tests, tools. */
@@ -107,7 +108,7 @@ static inline struct str sip_msg_value(const struct sip_msg *msg, int index)
 }
 
 /* Walks the comma-separated values over all fields of one kind, in order (7.3.1): Route, Contact,
- * Require, Via, ... Commas in quotes, <> and comments do not separate. */
+ * Require, Via, ... Commas in quotes and <> do not separate; empty elements are left out. */
 struct sip_values {
 	const struct sip_msg *msg;
 	enum sip_hdr id;

@@ -18,7 +18,8 @@ struct sip_via {
 
 #define SIP_BRANCH_COOKIE STR("z9hG4bK")
 
-/* @text is exactly one value, without surrounding white space. */
+/* @text is exactly one value, without surrounding white space. BELFRY_EPARSE: malformed or not
+ * SIP/2.0; host and port are there all the same if they could be read. */
 BELFRY_API int sip_via_parse(struct str text, struct sip_via *via_r);
 /* The default port of a Via transport: 5061 for TLS, 80/443 for WS/WSS (RFC 7118 5.? as Via port when
  * absent), else 5060. */
