@@ -42,8 +42,9 @@ enum sip_method {
 BELFRY_API enum sip_hdr sip_hdr_find(struct str name); /* full or compact, any case */
 BELFRY_API struct str sip_hdr_name(enum sip_hdr id);   /* the registered spelling */
 BELFRY_API bool sip_hdr_is_list(enum sip_hdr id);      /* comma-separated values may be combined (7.3.1) */
-BELFRY_API bool sip_hdr_is_single(enum sip_hdr id);    /* may occur once only: a second one is an error
- * (not so for those that only inform people: User-Agent, Subject, ...) */
+/* May occur once only: a second one is an error. Not those that only inform people (User-Agent,
+ * Subject, ...): a 400 there would help nobody. */
+BELFRY_API bool sip_hdr_is_single(enum sip_hdr id);
 BELFRY_API enum sip_method sip_method_find(struct str name); /* case-sensitive (7.1) */
 BELFRY_API struct str sip_method_name(enum sip_method m);
 /* "Not Found" for 404; "Unknown" for codes without an entry. */
