@@ -104,15 +104,16 @@ static int post_send(struct transport *tp, const struct tp_flow *flow, bool reop
 
 int stream_send(struct transport *tp, struct tp_flow *flow, bool reopen, const struct sip_out *out)
 {
-	struct stream *s = NULL;
+	/* Answers, which may be reopened for, still go to a peer that has sent FIN. */
+	uint32_t need = reopen ? STREAM_USABLE : STREAM_IS_FLOW;
+	struct stream *s;
 	int err;
 
-	if (flow->conn && stream_worker(flow->conn) == tp->w->id) {
+	if (flow->conn && stream_has_flag(tp->g, flow->conn, need)) {
+		if (stream_worker(flow->conn) != tp->w->id) {
+			return post_send(tp, flow, reopen, out);
+		}
 		s = stream_find(tp, flow->conn);
-	} else if (flow->conn && stream_has_flag(tp->g, flow->conn, STREAM_USABLE)) {
-		return post_send(tp, flow, reopen, out);
-	}
-	if (s && s->state < STREAM_DRAINING) {
 		return stream_put(s, out->iov, out->iov_n);
 	}
 	if (flow->conn && !reopen) {

@@ -105,9 +105,10 @@ int transport_pick(struct transport *tp, uint8_t proto, const struct net_addr *r
 
 /* Sends. @out's bytes and its iov array (not the struct) must live until the turn's end
  * (worker_reap() what holds them); what cannot be written then is copied. Opens a connection when
- * flow->conn is 0 (or names a dead one and @reopen). Failures that come later arrive by
- * unreachable(). 0; BELFRY_EUNREACH: known dead flow; BELFRY_EFULL: output queue or connection
- * limit. May set flow->conn. */
+ * flow->conn is 0 (or names a dead one and @reopen). Responses have @reopen: they still go to a peer
+ * that has shut down its side. Failures that come later arrive by unreachable(). 0;
+ * BELFRY_EUNREACH: known dead flow, no such socket; BELFRY_EFULL: output queue or connection limit;
+ * BELFRY_ETOOBIG: no datagram holds it; -ENOMEM. May set flow->conn. */
 int transport_send(struct transport *tp, struct tp_flow *flow, bool reopen,
                    const struct sip_out *out);
 
