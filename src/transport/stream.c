@@ -11,14 +11,15 @@
 #include "util/err.h"
 #include "util/log.h"
 
-#define SLOTS_MAX       (1U << 20) /* connections of one worker, whatever the setting */
-#define SLOTS_FIRST     64U
-#define BUCKETS         4096U
-#define WATCH_MS        1000U  /* between looks at a stream in which something is under way */
-#define PAUSE_MS        10U    /* until a stream without room is tried again */
-#define CONNECT_MS      10000U /* to open a connection */
-#define HALF_CLOSED_MS  5000U  /* kept for answers after the peer's FIN, and */
-#define HALF_CLOSED_MAX 32000U /* that long while it is in use (64*T1) */
+#define SLOTS_MAX   (1U << 20) /* connections of one worker, whatever the setting */
+#define SLOTS_FIRST 64U
+#define BUCKETS     4096U
+#define WATCH_MS    1000U  /* between looks at a stream in which something is under way */
+#define PAUSE_MS    10U    /* until a stream without room is tried again */
+#define CONNECT_MS  10000U /* to open a connection */
+#define HALF_CLOSED_MS                                                                             \
+	5000U /* after a request a stream is kept for answers, whatever the user says */
+#define HALF_CLOSED_MAX 32000U /* after the peer's FIN, however long it is in use (64*T1) */
 #define REFUSING_MS     2000U  /* for the answer to a message that ends the stream */
 #define DRAINING_MS     2000U  /* for the peer to read it and close */
 #define NO_SLOT         UINT32_MAX
@@ -256,6 +257,21 @@ void stream_end(struct stream *s, int err)
 	worker_run(s->tp->w, WORKER_CLASS_URGENT, &s->end);
 }
 
+static bool is_in_use(const struct stream *s)
+{
+	const struct transport_user *user = &s->tp->user;
+
+	return user->in_use && user->in_use(user->arg, &s->flow);
+}
+
+/* Is an answer to be expected? The user here does not know of requests that other workers have. */
+static bool may_answer(const struct stream *s)
+{
+	uint64_t now_ms = s->tp->w->clock.now_ms;
+
+	return (s->asked_ms && now_ms - s->asked_ms < HALF_CLOSED_MS) || is_in_use(s);
+}
+
 /* No more requests, and no answers to ours; but the peer may still read. */
 void stream_half_close(struct stream *s)
 {
@@ -263,6 +279,10 @@ void stream_half_close(struct stream *s)
 	conn_read_off(&s->conn);
 	msgbuf_unref(&s->buf, s->tp->w->bufs);
 	s->n = 0;
+	if (!may_answer(s) && !conn_has_output(&s->conn)) {
+		stream_end(s, 0);
+		return;
+	}
 	tp_unreachable(s->tp, s->flow.proto, &s->flow.remote, s->flow.conn);
 	stream_set_state(s, STREAM_HALF_CLOSED);
 	set_up(s, false);
@@ -394,13 +414,6 @@ static uint64_t idle_ms(const struct stream *s)
 	return (uint64_t)s->tp->w->conf->conf->server.idle_timeout * 1000;
 }
 
-static bool is_in_use(const struct stream *s)
-{
-	const struct transport_user *user = &s->tp->user;
-
-	return user->in_use && user->in_use(user->arg, &s->flow);
-}
-
 /* Is something under way that has to be looked at soon? */
 static bool is_busy(const struct stream *s)
 {
@@ -461,8 +474,7 @@ static bool is_over(struct stream *s)
 	switch (s->state) {
 	case STREAM_CONNECTING: return since_ms >= CONNECT_MS;
 	case STREAM_OPEN: return is_open_too_long(s, now_ms);
-	case STREAM_HALF_CLOSED:
-		return since_ms >= HALF_CLOSED_MAX || (since_ms >= HALF_CLOSED_MS && !is_in_use(s));
+	case STREAM_HALF_CLOSED: return since_ms >= HALF_CLOSED_MAX || !may_answer(s);
 	case STREAM_REFUSING: return since_ms >= REFUSING_MS;
 	default: return since_ms >= DRAINING_MS;
 	}

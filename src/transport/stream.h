@@ -39,6 +39,7 @@ struct stream {
 	struct msgbuf *buf; /* begins with the message being read; NULL: nothing of one yet */
 	struct sip_framer framer;
 	uint64_t born_ms, in_ms; /* last received */
+	uint64_t asked_ms;       /* last request received; 0: none */
 	uint64_t state_ms;       /* of the last change of state */
 	uint64_t begun_ms;       /* first byte of a message that is not whole yet; 0: none */
 	uint64_t stall_ms;       /* since when output waits without progress; 0: does not */

@@ -45,6 +45,9 @@ static bool hand_up(struct stream *s, size_t off, size_t n, uint16_t status)
 	if (status == 0) {
 		owner = tp_owner(s->tp->w, str_make(s->buf->data + off, n));
 	}
+	if (!str_starts(str_make(s->buf->data + off, n), STR("SIP/"))) {
+		s->asked_ms = s->in_ms;
+	}
 	if (owner != s->tp->w->id && !worker_can_post(s->tp->w, owner)) {
 		return false;
 	}

@@ -49,6 +49,8 @@ void echo_listen(struct echo *e, int transport, const char *host);
 int echo_try_start(struct echo *e, unsigned workers, char **error_r);
 void echo_start(struct echo *e, unsigned workers);
 void echo_stop(struct echo *e);
+/* One worker without a thread, driven by worker_turn(). -ENOMEM: nothing is left. */
+int echo_start_here(struct echo *e);
 
 /* Waits (5 s at most) until *counter is at least n. */
 void echo_wait(struct echo *e, const unsigned *counter, unsigned n);

@@ -324,6 +324,21 @@ START_TEST(the_end_of_a_connection_is_told_to_every_worker)
 }
 END_TEST
 
+START_TEST(a_connection_without_open_questions_ends_with_the_peer_s_fin)
+{
+	struct net_addr to;
+	int fd = start(1, &to);
+
+	echo_wait(&e, &e.up, 1);
+	client_send(fd, STR("\r\n\r\n"));
+	ck_assert_str_is(client_receive(fd), "\r\n");
+	shutdown(fd, SHUT_WR);
+	ck_assert_str_is(client_receive_all(fd), "");
+	echo_wait(&e, &e.down, 1);
+	stop(fd);
+}
+END_TEST
+
 /* --- limits --------------------------------------------------------------------------------------
  */
 
@@ -346,10 +361,9 @@ START_TEST(connections_over_the_limit_wait_until_another_ends)
 	while (!echo_counted(&e, "belfry_rejected_total", "reason=\"connection_limit\"")) {
 	}
 	ck_assert_int_lt(recv(fds[2], huge, 1, MSG_DONTWAIT), 0);
-	close(fds[0]);
-	/* It stays half closed for a while, for answers; a ban of time we do not wait for here. */
-	close(fds[1]);
+	reset(fds[0]);
 	client_expect(fds[2], "SIP/2.0 200 ", 2);
+	close(fds[1]);
 	stop(fds[2]);
 }
 END_TEST
@@ -619,6 +633,42 @@ START_TEST(many_connections_over_four_workers_end_in_the_middle_of_work)
 }
 END_TEST
 
+#define TURNS 6 /* enough for what goes through mailbox and run queue */
+
+/* A server without threads is asked, and turned by hand. */
+static int ask_scenario(void *arg)
+{
+	struct net_addr to;
+	char text[2048];
+	ssize_t n;
+	int fd, err;
+
+	(void)arg;
+	echo_init(&e);
+	echo_listen(&e, CONF_TCP, "127.0.0.1");
+	err = echo_start_here(&e);
+	if (err != 0) {
+		return err;
+	}
+	to = echo_addr(&e, 0);
+	fd = client_open(SOCK_STREAM, &to);
+	client_send(fd, client_options("TCP", 1));
+	for (int i = 0; i < TURNS; i++) {
+		worker_turn(e.users[0].w);
+	}
+	n = recv(fd, text, sizeof(text), MSG_DONTWAIT);
+	close(fd);
+	worker_turn(e.users[0].w);
+	echo_stop(&e);
+	return n > 0 ? 0 : -ENOMEM;
+}
+
+START_TEST(without_memory_a_request_is_lost_and_nothing_else)
+{
+	oom_each(ask_scenario, NULL);
+}
+END_TEST
+
 UNIT_MAIN("transport/tcp", a_request_that_comes_byte_by_byte_is_answered,
           many_requests_in_one_write_are_all_answered, a_body_may_fill_a_message_to_the_limit,
           a_double_crlf_gets_a_single_one_also_between_messages,
@@ -629,6 +679,7 @@ UNIT_MAIN("transport/tcp", a_request_that_comes_byte_by_byte_is_answered,
           an_idle_connection_is_closed_unless_it_is_in_use,
           a_peer_that_has_shut_down_its_side_still_gets_the_answer,
           the_end_of_a_connection_is_told_to_every_worker,
+          a_connection_without_open_questions_ends_with_the_peer_s_fin,
           connections_over_the_limit_wait_until_another_ends,
           output_for_a_peer_that_does_not_read_is_bounded,
           a_connection_that_we_opened_is_used_again,
@@ -636,4 +687,5 @@ UNIT_MAIN("transport/tcp", a_request_that_comes_byte_by_byte_is_answered,
           a_refused_connection_is_told_to_every_worker,
           connections_can_be_listed_and_closed_from_any_worker,
           a_ban_closes_the_streams_of_its_source_and_lets_no_more_in,
-          many_connections_over_four_workers_end_in_the_middle_of_work)
+          many_connections_over_four_workers_end_in_the_middle_of_work,
+          without_memory_a_request_is_lost_and_nothing_else)

@@ -574,6 +574,42 @@ START_TEST(a_group_without_memory_leaves_nothing_open)
 }
 END_TEST
 
+#define TURNS 6 /* enough for what goes through mailbox and run queue */
+
+/* A server without threads is asked, and turned by hand. */
+static int ask_scenario(void *arg)
+{
+	struct net_addr to;
+	char text[2048];
+	ssize_t n;
+	int fd, err;
+
+	(void)arg;
+	echo_init(&e);
+	echo_listen(&e, CONF_UDP, "127.0.0.1");
+	err = echo_start_here(&e);
+	if (err != 0) {
+		return err;
+	}
+	to = echo_addr(&e, 0);
+	fd = client_open(SOCK_DGRAM, &to);
+	client_send(fd, client_options("UDP", 1));
+	for (int i = 0; i < TURNS; i++) {
+		worker_turn(e.users[0].w);
+	}
+	n = recv(fd, text, sizeof(text), MSG_DONTWAIT);
+	close(fd);
+	worker_turn(e.users[0].w);
+	echo_stop(&e);
+	return n > 0 ? 0 : -ENOMEM;
+}
+
+START_TEST(without_memory_a_request_is_lost_and_nothing_else)
+{
+	oom_each(ask_scenario, NULL);
+}
+END_TEST
+
 UNIT_MAIN("transport/udp", one_worker_answers_every_datagram,
           four_workers_answer_every_datagram_each_its_own,
           a_reply_goes_to_the_source_and_says_what_it_was,
@@ -590,4 +626,5 @@ UNIT_MAIN("transport/udp", one_worker_answers_every_datagram,
           an_address_in_use_is_an_error_that_names_it, a_transport_that_is_not_there_is_an_error,
           a_reload_opens_and_closes_listeners_and_keeps_the_rest,
           a_reload_that_renames_a_listener_keeps_its_socket,
-          a_group_without_memory_leaves_nothing_open)
+          a_group_without_memory_leaves_nothing_open,
+          without_memory_a_request_is_lost_and_nothing_else)
