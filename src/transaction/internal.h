@@ -182,8 +182,10 @@ struct txn_layer {
 	size_t server_open, client_open;
 	struct list failing; /* of struct txn_live */
 	struct timer failing_timer;
-	struct txn_refused *refused; /* TXN_REFUSED_N */
-	struct list *dests, *conns;  /* TXN_BUCKETS each */
+	struct txn_refused *refused;  /* TXN_REFUSED_N */
+	struct list *dests, *conns;   /* TXN_BUCKETS each */
+	const struct sip_msg *handed; /* the request that the user is being told of, and its key */
+	struct txn_key handed_key;
 };
 
 /* --- match.c */

@@ -28,11 +28,11 @@ static bool absorb_ack(struct txn_layer *l, const struct sip_msg *msg)
 static bool absorb_repeated(struct txn_layer *l, const struct sip_msg *msg)
 {
 	struct txn_entry *e;
-	struct txn_key key;
 
-	txn_key_of(l, msg, &key);
-	e = txn_find(l, &key);
+	txn_key_of(l, msg, &l->handed_key);
+	e = txn_find(l, &l->handed_key);
 	if (!e) {
+		l->handed = msg;
 		return false;
 	}
 	txn_count(l, l->ids.retrans_in, 1);
@@ -66,6 +66,7 @@ static void on_request(void *arg, struct sip_msg *msg, const struct tp_flow *fro
 		return;
 	}
 	l->user.request(l->user.arg, msg, from);
+	l->handed = NULL;
 }
 
 /* --- responses ---------------------------------------------------------------------------------

@@ -72,7 +72,11 @@ int txn_server_new(struct txn_layer *l, struct sip_msg *req, const struct tp_flo
 		txn_count(l, l->ids.rejected_full, 1);
 		return BELFRY_EFULL;
 	}
-	txn_key_of(l, req, &key);
+	if (req == l->handed) { /* not found a moment ago */
+		key = l->handed_key;
+	} else {
+		txn_key_of(l, req, &key);
+	}
 	if (txn_find(l, &key)) {
 		return BELFRY_EEXIST;
 	}

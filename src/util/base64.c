@@ -43,16 +43,26 @@ size_t base64url_encode(char *out, const void *in, size_t n)
 	return encode(out, in, n, url_safe, false);
 }
 
-/* -1: not of the alphabet, whose last two characters are @c62 and @c63. */
-static int value_of(char c, char c62, char c63)
-{
-	unsigned char u = (unsigned char)c;
+/* Value + 1 of what both alphabets share; 0: not in it. */
+static const unsigned char values[256] = {
+	['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,
+	['H'] = 8,  ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14,
+	['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21,
+	['V'] = 22, ['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28,
+	['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35,
+	['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42,
+	['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49,
+	['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+	['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62,
+};
 
-	if (ascii_is_digit(u)) {
-		return u - '0' + 52;
-	}
-	if (ascii_is_alpha(u)) {
-		return u >= 'a' ? u - 'a' + 26 : u - 'A';
+/* -1: not of the alphabet, whose last two characters are @c62 and @c63. */
+static inline int value_of(char c, char c62, char c63)
+{
+	int v = values[(unsigned char)c];
+
+	if (v) {
+		return v - 1;
 	}
 	if (c == c62) {
 		return 62;
@@ -60,33 +70,50 @@ static int value_of(char c, char c62, char c63)
 	return c == c63 ? 63 : -1;
 }
 
+/* The last two or three characters: one byte or two. Bits that no byte takes must be 0, or two
+ * texts would mean the same. */
+static int decode_rest(unsigned char *out, const char *p, size_t n, char c62, char c63)
+{
+	int a = value_of(p[0], c62, c63), b = value_of(p[1], c62, c63);
+	int c = n == 3 ? value_of(p[2], c62, c63) : 0;
+
+	if ((a | b | c) < 0 || (n == 2 ? b & 15 : c & 3)) {
+		return -EINVAL;
+	}
+	out[0] = (unsigned char)(a << 2 | b >> 4);
+	if (n == 3) {
+		out[1] = (unsigned char)(b << 4 | c >> 2);
+	}
+	return 0;
+}
+
 /* @in without padding. */
 static ptrdiff_t decode(unsigned char *out, size_t cap, struct str in, char c62, char c63)
 {
-	size_t n = in.n / 4 * 3 + (in.n % 4 ? in.n % 4 - 1 : 0), at = 0;
-	unsigned int bits = 0, bits_n = 0;
+	size_t rest = in.n % 4, n = in.n / 4 * 3 + (rest ? rest - 1 : 0);
+	const char *p = in.p, *end = in.p + (in.n - rest);
 
-	if (in.n % 4 == 1) {
+	if (rest == 1) {
 		return -EINVAL;
 	}
 	if (n > cap) {
 		return -ENOSPC;
 	}
-	for (size_t i = 0; i < in.n; i++) {
-		int v = value_of(in.p[i], c62, c63);
+	for (; p < end; p += 4, out += 3) {
+		int a = value_of(p[0], c62, c63), b = value_of(p[1], c62, c63);
+		int c = value_of(p[2], c62, c63), d = value_of(p[3], c62, c63);
 
-		if (v < 0) {
+		if ((a | b | c | d) < 0) {
 			return -EINVAL;
 		}
-		bits = (bits << 6 | (unsigned int)v) & 0xffff;
-		bits_n += 6;
-		if (bits_n >= 8) {
-			bits_n -= 8;
-			out[at++] = (unsigned char)(bits >> bits_n);
-		}
+		out[0] = (unsigned char)(a << 2 | b >> 4);
+		out[1] = (unsigned char)(b << 4 | c >> 2);
+		out[2] = (unsigned char)(c << 6 | d);
 	}
-	/* Bits that no byte takes must be 0, or two texts would mean the same. */
-	return bits & ((1U << bits_n) - 1) ? -EINVAL : (ptrdiff_t)n;
+	if (rest && decode_rest(out, p, rest, c62, c63) != 0) {
+		return -EINVAL;
+	}
+	return (ptrdiff_t)n;
 }
 
 ptrdiff_t base64_decode(void *out, size_t cap, struct str in)

@@ -125,30 +125,31 @@ void hash_begin(struct hash_state *st, const struct hash_key *key, bool wide)
 	st->wide = wide;
 }
 
-static inline void add_byte(struct hash_state *st, unsigned char c)
+/* @n bytes (8 at most, the rest of @m is 0) behind those that wait for a whole word. */
+static inline void add_bytes(struct hash_state *st, uint64_t m, size_t n)
 {
-	st->tail |= (uint64_t)c << (8 * (st->len & 7));
-	if ((++st->len & 7) == 0) {
+	unsigned int at = 8 * (unsigned int)(st->len & 7);
+
+	st->tail |= m << at;
+	if (at + 8 * n >= 64) {
 		word24(st->v, st->tail);
-		st->tail = 0;
+		st->tail = at ? m >> (64 - at) : 0;
 	}
+	st->len += n;
 }
 
-static void add(struct hash_state *st, struct str s, bool nocase)
+static inline void add(struct hash_state *st, struct str s, bool nocase)
 {
 	size_t i = 0;
+	uint64_t m;
 
-	for (; i < s.n && (st->len & 7); i++) {
-		add_byte(st, nocase ? ascii_lower((unsigned char)s.p[i]) : (unsigned char)s.p[i]);
-	}
 	for (; i + 8 <= s.n; i += 8) {
-		uint64_t m = load64(s.p + i);
-
-		word24(st->v, nocase ? lower8(m) : m);
-		st->len += 8;
+		m = load64(s.p + i);
+		add_bytes(st, nocase ? lower8(m) : m, 8);
 	}
-	for (; i < s.n; i++) {
-		add_byte(st, nocase ? ascii_lower((unsigned char)s.p[i]) : (unsigned char)s.p[i]);
+	if (i < s.n) {
+		m = load_tail(s.p + i, s.n - i, 0);
+		add_bytes(st, nocase ? lower8(m) : m, s.n - i);
 	}
 }
 

@@ -242,13 +242,13 @@ void rig_receive_text(struct rig *rig, uint8_t proto, const struct net_addr *fro
 	char buf[8192];
 	size_t n = 0;
 
-	for (; *text; text++) {
-		ck_assert_uint_lt(n + 2, sizeof(buf));
+	for (; *text && n + 2 < sizeof(buf); text++) {
 		if (*text == '\n') {
 			buf[n++] = '\r';
 		}
 		buf[n++] = *text;
 	}
+	ck_assert_int_eq(*text, '\0');
 	fake_wire_receive(rig->wire, str_make(buf, n), proto, from);
 }
 
