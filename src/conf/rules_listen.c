@@ -89,6 +89,14 @@ static int check_address(struct conf_loader *ld, size_t i)
 	return 0;
 }
 
+/* Is server.name of no use here: a number of the other family? */
+static bool is_other_family(const struct conf *conf, const struct net_addr *addr)
+{
+	struct net_addr name;
+
+	return net_addr_parse(conf->server.name, 0, &name) == 0 && name.family != addr->family;
+}
+
 static int check_advertise(struct conf_loader *ld, size_t i)
 {
 	struct conf_listen *l = &ld->conf->listen[i];
@@ -105,7 +113,8 @@ static int check_advertise(struct conf_loader *ld, size_t i)
 		}
 		return 0;
 	}
-	if (ld->conf->server.name.n > 0 || net_addr_is_any(&l->addr)) {
+	if (net_addr_is_any(&l->addr) ||
+	    (ld->conf->server.name.n > 0 && !is_other_family(ld->conf, &l->addr))) {
 		return 0; /* server.name, as given or as found by name_self() */
 	}
 	ip = net_addr_ip_text(&l->addr, text);

@@ -152,6 +152,19 @@ START_TEST(name_is_made_up_from_the_listeners)
 }
 END_TEST
 
+START_TEST(listener_of_the_other_family_keeps_its_address)
+{
+	struct conf *conf =
+		load(CONF_BASE "server: { name = \"192.0.2.1\"; };\n"
+	                       "listen = ( { transport = \"tcp\"; address = \"::1\"; },\n"
+	                       "{ transport = \"tcp\"; address = \"127.0.0.1\"; } );");
+
+	ck_assert_str_is(conf->listen[0].advertise_host, "[::1]");
+	ck_assert_uint_eq(conf->listen[1].advertise_host.n, 0);
+	conf_unref(&conf);
+}
+END_TEST
+
 START_TEST(short_timer_c_is_warned_about)
 {
 	struct conf *conf = load(CONF_BASE "proxy: { timer_c = 1.5; };");
@@ -300,6 +313,7 @@ UNIT_MAIN("conf/rules", hosts_are_names_and_addresses, hostport_takes_brackets_f
           domains_are_found_in_any_case_and_with_a_dot, trusted_peers_are_addresses_and_prefixes,
           listeners_are_checked, listeners_may_differ_in_transport_address_or_port,
           udp_without_tcp_is_warned_about, name_is_made_up_from_the_listeners,
-          short_timer_c_is_warned_about, timers_b_and_f_follow_t1,
-          addresses_of_other_services_are_checked, routes_find_their_trunk, routes_are_checked,
+          listener_of_the_other_family_keeps_its_address, short_timer_c_is_warned_about,
+          timers_b_and_f_follow_t1, addresses_of_other_services_are_checked,
+          routes_find_their_trunk, routes_are_checked,
           route_for_everything_is_warned_about_unless_last, trunks_are_checked)
