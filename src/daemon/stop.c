@@ -164,6 +164,9 @@ static void free_layers(struct daemon *d)
 			dns_resolver_free(d->each[i].dns);
 		}
 	}
+	if (d->workers) {
+		workers_stop(d->workers); /* messages that were to be freed at a turn's end */
+	}
 	free(d->proxies);
 	free(d->txns);
 	free(d->each);
