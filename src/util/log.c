@@ -6,8 +6,6 @@
  */
 #include "util/log.h"
 
-#include "util/log_text.h"
-
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,6 +19,8 @@
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
 #endif
+
+#include "util/log_text.h"
 
 #define IDENTIFIER     "belfryd"
 #define RATE_SLOTS     512

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "util/base64.h"
+
 #define TAIL_ROOM 24 /* kept for `truncated=true` in either format and the closing brace */
 
 /* Length of the valid UTF-8 sequence at the start of @s that shows something; 0 if there is none
@@ -59,6 +61,8 @@ static struct str cut(struct str s)
 
 static void escape(struct sbuf *out, unsigned char c, enum log_format format)
 {
+	char hex[2];
+
 	switch (c) {
 	case '"': sbuf_add(out, STR("\\\"")); return;
 	case '\\': sbuf_add(out, STR("\\\\")); return;
@@ -67,13 +71,13 @@ static void escape(struct sbuf *out, unsigned char c, enum log_format format)
 	case '\t': sbuf_add(out, STR("\\t")); return;
 	default: break;
 	}
-	if (format == LOG_AS_LOGFMT) {
-		sbuf_printf(out, "\\x%02x", c);
-	} else if (c < 0x80) {
-		sbuf_printf(out, "\\u%04x", c);
-	} else {
+	if (format == LOG_AS_JSON && c >= 0x80) {
 		sbuf_add(out, STR("\\ufffd"));
+		return;
 	}
+	hex_encode(hex, &c, 1);
+	sbuf_add(out, format == LOG_AS_JSON ? STR("\\u00") : STR("\\x"));
+	sbuf_add(out, str_make(hex, 2));
 }
 
 static void quoted(struct sbuf *out, struct str s, enum log_format format)
