@@ -147,8 +147,7 @@ struct belfry_req {
 	struct job reap;
 };
 
-/* --- facts
- * ---------------------------------------------------------------------------------------- */
+/* --- facts */
 
 static inline struct arena *proxy_arena(struct belfry_req *req)
 {
@@ -161,8 +160,7 @@ static inline bool proxy_ruri_is_local(const struct belfry_req *req)
 	       req->ruri_kind == PROXY_RURI_SELF;
 }
 
-/* --- what modules may do to a request
- * --------------------------------------------------------------- */
+/* --- what modules may do to a request */
 
 /* The user that has authenticated; @aor is copied. -ENOMEM (then nobody is). */
 int proxy_set_user(struct belfry_req *req, struct str aor, bool priority);
@@ -192,8 +190,7 @@ void proxy_note_v(struct belfry_req *req, const char *rule, const char *fmt, va_
 void proxy_enter(struct belfry_req *req);
 void proxy_leave(struct belfry_req *req);
 
-/* --- targets and branches
- * ---------------------------------------------------------------------------- */
+/* --- targets and branches */
 
 size_t proxy_target_n(const struct belfry_req *req);
 void proxy_target_get(const struct belfry_req *req, size_t i, struct belfry_target *t_r);
@@ -205,8 +202,7 @@ void proxy_target_remove(struct belfry_req *req, size_t i);
 void proxy_branch_target(const struct belfry_branch *br, struct belfry_target *t_r);
 void proxy_branch_add_header(struct belfry_branch *br, enum sip_hdr before, struct str lines);
 
-/* --- requests of our own
- * -------------------------------------------------------------------------------- */
+/* --- requests of our own */
 
 struct proxy_own_request {
 	struct str method, uri, from_uri, to_uri; /* from_uri empty: sip:server.name */

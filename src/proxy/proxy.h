@@ -65,8 +65,7 @@ void proxy_set_wire_hooks(struct proxy *p, const struct proxy_wire_hooks *wire);
 void proxy_set_draining(struct proxy *p, bool on);
 size_t proxy_open_requests(const struct proxy *p);
 
-/* --- decisions -----------------------------------------------------------------------------------
- */
+/* --- decisions */
 
 struct proxy_decision {
 	struct proxy_decision *next;
@@ -86,8 +85,7 @@ typedef void(proxy_why_cb)(void *arg, const struct sip_msg *req, int64_t unix_ms
                            const struct proxy_decision *first);
 void proxy_why(struct proxy *p, struct str call_id, proxy_why_cb *cb, void *arg);
 
-/* --- trunks
- * ------------------------------------------------------------------------------------------ */
+/* --- trunks */
 
 struct proxy_trunk_info {
 	struct str trunk, target;

@@ -368,8 +368,7 @@ enum step_result proxy_no_target(struct belfry_req *req)
 	return no_target(req);
 }
 
-/* --- for modules
- * ---------------------------------------------------------------------------------- */
+/* --- for modules */
 
 size_t proxy_target_n(const struct belfry_req *req)
 {

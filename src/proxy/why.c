@@ -113,8 +113,7 @@ static struct proxy_decision *readable(struct arena *arena, const struct notes *
 	return first;
 }
 
-/* --- explain
- * --------------------------------------------------------------------------------------- */
+/* --- explain */
 
 int proxy_explain(struct proxy *p, struct sip_msg *msg, const struct tp_flow *from, struct str user,
                   proxy_explain_cb *cb, void *arg)
@@ -156,8 +155,7 @@ void proxy_explain_end(struct belfry_req *req)
 	}
 }
 
-/* --- why
- * --------------------------------------------------------------------------------------------- */
+/* --- why */
 
 int proxy_ring_new(struct proxy *p)
 {
