@@ -282,7 +282,9 @@ class Peer:
             if data is None:
                 return None
             if data.strip(b"\r\n\0"):
-                return Msg(data)
+                m = Msg(data)
+                m.source = self.last_source
+                return m
 
     def expect(self, what, timeout=WAIT_S, skip=()):
         """Waits for a request method or a status (int, or "1xx"). Others fail the test, unless their
@@ -356,8 +358,10 @@ class Peer:
             top = req.values("Via")[0]
             m = re.match(r"SIP/2.0/\S+\s+(\[[^\]]*\]|[^:;\s]+)(?::(\d+))?", top)
             host, port = m.group(1).strip("[]"), int(m.group(2) or 5060)
-            host = via_param(top, "received") or host
-            port = int(via_param(top, "rport") or port)
+            source = getattr(req, "source", None)
+            if source:  # RFC 3261 18.2.1, RFC 3581 4: received and rport as this element would add them
+                host = source[0]
+                port = source[1] if re.search(r";\s*rport", top) else port
             self.sock.sendto(data, (host, port))
         else:
             live = [s for s in self.streams if not s.closed]
