@@ -61,6 +61,13 @@ class Baresip:
         self.log.flush()
         return (self.dir / "log").read_text(errors="replace")
 
+    def registered(self, text="200 OK", timeout=WAIT_S * 2):
+        """It registers before anybody listens to its events: its output tells."""
+        end = time.monotonic() + timeout
+        while text not in self.text():
+            assert time.monotonic() < end and self.process.poll() is None, self.text()
+            time.sleep(0.02)
+
     def command(self, name, params=""):
         data = json.dumps({"command": name, "params": params, "token": "t"}).encode()
         self.ctrl.sendall(b"%d:%s," % (len(data), data))

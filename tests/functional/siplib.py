@@ -70,7 +70,7 @@ class Msg:
         self.is_response = self.start.startswith("SIP/2.0")
         if self.is_response:
             self.status = int(self.start.split()[1])
-            self.reason = self.start.split(None, 2)[2] if self.start.count(" ") > 1 else ""
+            self.reason = (self.start.split(None, 2) + [""])[2]
             self.method = self["CSeq"].split()[1] if self["CSeq"] else ""
         else:
             self.method, self.uri, _ = (self.start.split(" ") + ["", ""])[:3]

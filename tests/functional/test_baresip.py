@@ -37,8 +37,8 @@ def talk(server, a, b):
 @pytest.mark.parametrize("proto", ["udp", "tcp"])
 def test_two_phones_register_and_call(server, phone, proto):
     a, b = phone(server, "alice", proto=proto), phone(server, "bob", proto=proto)
-    a.event("REGISTER_OK")
-    b.event("REGISTER_OK")
+    a.registered()
+    b.registered()
     assert len(server.json("location", "list")["bindings"]) == 2
     talk(server, a, b)
 
@@ -50,8 +50,8 @@ def test_two_phones_with_passwords(make_server, workers, phone, proto):
         server.ctl("user", "add", name + "@example.com", "--password-stdin", stdin="secret-%s\n" % name)
     a = phone(server, "alice", proto=proto, password="secret-alice")
     b = phone(server, "bob", proto=proto, password="secret-bob")
-    a.event("REGISTER_OK")
-    b.event("REGISTER_OK")
+    a.registered()
+    b.registered()
     talk(server, a, b)
 
 
@@ -59,5 +59,5 @@ def test_a_wrong_password_does_not_register(make_server, workers, phone):
     server = make_server(workers=workers, relay="users", auth='register = true; calls = "local";')
     server.ctl("user", "add", "alice@example.com", "--password-stdin", stdin="right\n")
     a = phone(server, "alice", password="wrong")
-    a.event("REGISTER_FAIL")
+    a.registered("401 Unauthorized")
     assert server.json("location", "list")["bindings"] == []
