@@ -256,7 +256,7 @@ void stream_readable(struct conn *c)
 		discard(s);
 		return;
 	}
-	for (unsigned i = 0; i < READS_MAX && read_once(s); i++) {
+	for (unsigned i = 0; i < READS_MAX && !worker_is_behind(s->tp->w) && read_once(s); i++) {
 	}
 }
 

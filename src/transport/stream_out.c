@@ -92,10 +92,8 @@ static int post_send(struct transport *tp, const struct tp_flow *flow, bool reop
 		.job.run = post_run, .g = tp->g, .flow = *flow, .reopen = reopen
 	};
 	post->iov = (struct iovec){ post->data, sip_out_copy(out, post->data, out->len) };
-	if (!worker_post(tp->w, stream_worker(flow->conn), &post->job)) {
-		free(post);
-		return BELFRY_EFULL;
-	}
+	/* Never refused: no answer may get lost between workers. What is read is bounded. */
+	worker_post_sure(tp->w, stream_worker(flow->conn), &post->job);
 	return 0;
 }
 

@@ -283,6 +283,9 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	worker_event(port->tp->w);
+	if (worker_is_behind(port->tp->w)) {
+		return;
+	}
 	for (unsigned i = 0; i < IN_BATCHES && receive_batch(port, is_first); i++) {
 		is_first = false;
 	}

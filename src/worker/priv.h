@@ -33,6 +33,7 @@ struct worker_priv {
 	bool has_posted; /* an outbox holds something */
 	struct job stop;
 	struct job_queue run[WORKER_CLASS_N];
+	size_t run_n; /* jobs in them */
 	struct job_queue reap;
 	struct turn_end *ends;
 	size_t ends_n;

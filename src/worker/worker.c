@@ -10,6 +10,7 @@
 
 #define BUDGET_US      2000U /* of the run queue in one turn; then sockets are looked at again */
 #define BUDGET_JOBS    16U   /* between two looks at the clock */
+#define BEHIND_JOBS    2048U /* waiting: some 40 ms of messages */
 #define TIMERS_MAX     1024U /* callbacks in one turn */
 #define TICK_MS        1000U /* the longest sleep: the watchdog wants to see turns */
 #define ARENA_FREE_MAX 1024U /* chunks kept for reuse */
@@ -46,6 +47,12 @@ static struct job *queue_pop(struct job_queue *q)
 void worker_run(struct worker *w, enum worker_class cls, struct job *job)
 {
 	queue_add(&w->priv->run[cls], job);
+	w->priv->run_n++;
+}
+
+bool worker_is_behind(const struct worker *w)
+{
+	return w->priv->run_n >= BEHIND_JOBS;
 }
 
 void worker_reap(struct worker *w, struct job *job)
@@ -154,17 +161,8 @@ static struct job *run_pop(struct worker *w)
 	for (unsigned cls = 0; !job && cls < WORKER_CLASS_N; cls++) {
 		job = queue_pop(&w->priv->run[cls]);
 	}
+	w->priv->run_n -= job != NULL;
 	return job;
-}
-
-static bool run_is_empty(const struct worker *w)
-{
-	for (unsigned cls = 0; cls < WORKER_CLASS_N; cls++) {
-		if (w->priv->run[cls].first) {
-			return false;
-		}
-	}
-	return true;
 }
 
 /* By priority, until nothing is left or the budget is spent. true: something ran. */
@@ -253,7 +251,7 @@ static void turn_work(struct worker *w)
 
 void worker_turn(struct worker *w)
 {
-	event_base_loop(w->base, EVLOOP_NONBLOCK);
+	event_base_loop(w->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 	turn_work(w);
 }
 
@@ -308,7 +306,7 @@ static void alarm_set(struct worker *w, uint64_t ms)
 
 static bool has_work(const struct worker *w)
 {
-	return !run_is_empty(w) || w->priv->reap.first || w->priv->has_posted;
+	return w->priv->run_n > 0 || w->priv->reap.first || w->priv->has_posted;
 }
 
 static void wait_for_events(struct worker *w)

@@ -81,6 +81,9 @@ void worker_event(struct worker *w);
 
 /* Worker-local. Puts a job into the run queue; it runs in this turn if the budget allows. */
 void worker_run(struct worker *w, enum worker_class cls, struct job *job);
+/* So much waits in the run queue that reading more input would only make it wait longer: the
+ * kernel's queues hold it then, and drop it when they are full. */
+bool worker_is_behind(const struct worker *w);
 /* Runs at the end of every turn, in the order of registration: flushing sends. */
 typedef void(worker_turn_cb)(void *arg);
 int worker_at_turn_end(struct worker *w, worker_turn_cb *cb, void *arg);

@@ -72,7 +72,9 @@ static void on_request(void *arg, struct sip_msg *msg, const struct tp_flow *fro
 	u->e->last = *from;
 	u->e->last_error = msg->error;
 	changed(u->e);
-	if (u->e->is_mute) {
+	if (u->e->is_keeping && u->e->kept_n < ECHO_KEPT_MAX) {
+		u->e->kept[u->e->kept_n++] = msg;
+	} else if (u->e->is_mute) {
 		sip_msg_unref(&msg);
 	} else {
 		reply(u, msg, from);
@@ -150,6 +152,8 @@ void echo_init(struct echo *e)
 	*e = (struct echo){ 0 };
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_cond_init(&e->changed, NULL);
+	e->mailbox_max = 4096;
+	e->msgbufs_max = 8192;
 	e->conf.refs = 1;
 	e->conf.listen = e->listens;
 	e->conf.server.max_connections = 1000;
@@ -167,7 +171,10 @@ void echo_listen(struct echo *e, int transport, const char *host)
 static int make(struct echo *e, unsigned workers, char **error_r)
 {
 	struct workers_params params = {
-		.n = workers, .conf = &e->conf, .mailbox_max = 4096, .msgbufs_max = 8192
+		.n = workers,
+		.conf = &e->conf,
+		.mailbox_max = e->mailbox_max,
+		.msgbufs_max = e->msgbufs_max,
 	};
 	int err;
 
@@ -213,13 +220,41 @@ int echo_try_start(struct echo *e, unsigned workers, char **error_r)
 	return err;
 }
 
-int echo_start_here(struct echo *e)
+int echo_start_here(struct echo *e, unsigned workers)
 {
 	char *error = NULL;
-	int err = make(e, 1, &error);
+	int err = make(e, workers, &error);
 
 	free(error);
 	return err;
+}
+
+void echo_turn(struct echo *e)
+{
+	for (unsigned i = 0; i < workers_n(e->ws); i++) {
+		worker_turn(workers_get(e->ws, i));
+	}
+}
+
+void echo_turn_until_readable(struct echo *e, int fd)
+{
+	time_t end = time(NULL) + WAIT_S;
+	char c;
+
+	do {
+		echo_turn(e);
+		if (recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0) {
+			return;
+		}
+	} while (time(NULL) < end);
+	ck_abort_msg("nothing came");
+}
+
+void echo_drop_kept(struct echo *e)
+{
+	while (e->kept_n > 0) {
+		sip_msg_unref(&e->kept[--e->kept_n]);
+	}
 }
 
 void echo_start(struct echo *e, unsigned workers)

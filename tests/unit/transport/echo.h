@@ -12,6 +12,7 @@
 
 #define ECHO_WORKERS_MAX 4
 #define ECHO_PORTS_MAX   4
+#define ECHO_KEPT_MAX    256
 
 struct echo;
 
@@ -29,7 +30,11 @@ struct echo {
 	struct workers *ws;
 	struct transport_group *g;
 	struct echo_user users[ECHO_WORKERS_MAX];
-	bool is_mute;   /* does not answer */
+	size_t mailbox_max, msgbufs_max;
+	bool is_mute;    /* does not answer */
+	bool is_keeping; /* keeps requests, instead of answering, for echo_answer_kept() */
+	struct sip_msg *kept[ECHO_KEPT_MAX];
+	unsigned kept_n;
 	bool is_in_use; /* what in_use() says */
 	/* Under the lock. */
 	pthread_mutex_t lock;
@@ -49,8 +54,14 @@ void echo_listen(struct echo *e, int transport, const char *host);
 int echo_try_start(struct echo *e, unsigned workers, char **error_r);
 void echo_start(struct echo *e, unsigned workers);
 void echo_stop(struct echo *e);
-/* One worker without a thread, driven by worker_turn(). -ENOMEM: nothing is left. */
-int echo_start_here(struct echo *e);
+/* Without threads: driven by echo_turn(). -ENOMEM: nothing is left. */
+int echo_start_here(struct echo *e, unsigned workers);
+/* A turn of each worker. */
+void echo_turn(struct echo *e);
+/* Until @fd can be read or 5 s have passed; then fails the test. */
+void echo_turn_until_readable(struct echo *e, int fd);
+/* On the only worker, that runs here. */
+void echo_drop_kept(struct echo *e);
 
 /* Waits (5 s at most) until *counter is at least n. */
 void echo_wait(struct echo *e, const unsigned *counter, unsigned n);

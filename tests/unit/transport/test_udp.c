@@ -587,7 +587,7 @@ static int ask_scenario(void *arg)
 	(void)arg;
 	echo_init(&e);
 	echo_listen(&e, CONF_UDP, "127.0.0.1");
-	err = echo_start_here(&e);
+	err = echo_start_here(&e, 1);
 	if (err != 0) {
 		return err;
 	}
@@ -595,11 +595,11 @@ static int ask_scenario(void *arg)
 	fd = client_open(SOCK_DGRAM, &to);
 	client_send(fd, client_options("UDP", 1));
 	for (int i = 0; i < TURNS; i++) {
-		worker_turn(e.users[0].w);
+		echo_turn(&e);
 	}
 	n = recv(fd, text, sizeof(text), MSG_DONTWAIT);
 	close(fd);
-	worker_turn(e.users[0].w);
+	echo_turn(&e);
 	echo_stop(&e);
 	return n > 0 ? 0 : -ENOMEM;
 }
