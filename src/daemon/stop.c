@@ -167,6 +167,9 @@ static void free_layers(struct daemon *d)
 	if (d->workers) {
 		workers_stop(d->workers); /* messages that were to be freed at a turn's end */
 	}
+	if (d->proxy_shared) {
+		proxy_shared_free(d->proxy_shared);
+	}
 	free(d->proxies);
 	free(d->txns);
 	free(d->each);
