@@ -45,7 +45,6 @@ struct daemon {
 	unsigned dialog_keys_n;
 	struct txn_layer **txns;
 	struct proxy **proxies;
-	struct proxy_shared *proxy_shared;
 	struct daemon_worker *each;
 	struct belfry_core *core;
 	struct ctl_env env;

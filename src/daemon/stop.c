@@ -150,9 +150,6 @@ static void free_layers(struct daemon *d)
 {
 	unsigned n = d->workers ? workers_n(d->workers) : 0;
 
-	if (d->core) {
-		module_core_free(d->core);
-	}
 	for (unsigned i = 0; i < n; i++) {
 		if (d->proxies && d->proxies[i]) {
 			proxy_free(d->proxies[i]);
@@ -167,8 +164,8 @@ static void free_layers(struct daemon *d)
 	if (d->workers) {
 		workers_stop(d->workers); /* messages that were to be freed at a turn's end */
 	}
-	if (d->proxy_shared) {
-		proxy_shared_free(d->proxy_shared);
+	if (d->core) { /* requests that were open have told their modules by now */
+		module_core_free(d->core);
 	}
 	free(d->proxies);
 	free(d->txns);

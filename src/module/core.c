@@ -113,8 +113,10 @@ static int init_module(struct belfry_core *core, const struct conf *conf,
 	return 0;
 }
 
-static int init_modules(struct belfry_core *core, const struct conf *conf, char **error_r)
+static int init_modules(struct belfry_core *core, char **error_r)
 {
+	const struct conf *conf = core->conf;
+
 	for (size_t i = 0; i < conf->modules.n; i++) {
 		const struct belfry_module *module =
 			module_find(core->params.loader, conf->modules.v[i]);
@@ -154,7 +156,7 @@ int module_core_new(const struct module_core_params *params, struct belfry_core 
 	if (!core->workers) {
 		goto fail;
 	}
-	ret = init_modules(core, params->conf, error_r);
+	ret = init_modules(core, error_r);
 	if (ret < 0) {
 		goto fail;
 	}
@@ -258,6 +260,7 @@ int module_worker_new(struct belfry_core *core, struct worker *worker, struct tr
 		worker_free(mw);
 		return ret;
 	}
+	module_packets_begin(mw);
 	core->workers[worker->id] = mw;
 	*mw_r = mw;
 	return 0;
@@ -265,8 +268,14 @@ int module_worker_new(struct belfry_core *core, struct worker *worker, struct tr
 
 int module_core_prepare(struct belfry_core *core, struct conf *conf, char **error_r)
 {
+	struct conf *now = core->conf;
+	int ret;
+
 	*error_r = NULL;
-	return init_modules(core, conf, error_r);
+	core->conf = conf; /* what init asks for */
+	ret = init_modules(core, error_r);
+	core->conf = now;
+	return ret;
 }
 
 struct adopt {

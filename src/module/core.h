@@ -6,7 +6,7 @@
  *
  * Order: module_core_new() (init), for each worker module_worker_new() (worker_init, hook table),
  * the workers run; at a reload module_core_prepare(), workers_set_conf(), module_core_adopt(); at
- * the end the workers stop, module_core_free() (worker_fini, fini).
+ * the end the workers stop, proxies are freed, module_core_free() (worker_fini, fini).
  */
 #pragma once
 
@@ -24,18 +24,20 @@ struct module_core_params {
 	struct store *store; /* NULL: keys live as long as the process */
 	struct loc_table *location;
 	struct sub_table *subscribers; /* NULL: none */
+	const struct clock *clock;     /* of the main thread; NULL: the system's, read when asked */
 };
 
 /* Main thread, before workers start. Runs init of every module that the configuration lists.
  * Nothing is kept when one fails: its error number, and a sentence in *error_r (heap). */
 int module_core_new(const struct module_core_params *params, struct belfry_core **core_r,
                     char **error_r);
-/* Workers have ended, their proxies not yet been freed. */
+/* Workers have ended and their proxies have been freed (what was open has told its modules); timers
+ * and location are still there. */
 void module_core_free(struct belfry_core *core);
 
 struct module_worker; /* the modules on one worker */
 
-/* Before the worker starts. Gives @proxy its hook table. */
+/* Before the worker starts. Gives @proxy its hook table, and the hooks what the transport tells. */
 int module_worker_new(struct belfry_core *core, struct worker *worker, struct transport *transport,
                       struct proxy *proxy, struct module_worker **mw_r, char **error_r);
 
@@ -46,11 +48,6 @@ int module_core_prepare(struct belfry_core *core, struct conf *conf, char **erro
  * hook tables. @done on the last worker to finish. */
 int module_core_adopt(struct belfry_core *core, struct conf *conf, workers_each_cb *done,
                       void *arg);
-
-/* For the transport: data that is not SIP, and connections that come and go. */
-enum tp_verdict module_packet(struct module_worker *mw, struct str data,
-                              const struct tp_flow *from);
-void module_flow(struct module_worker *mw, const struct tp_flow *flow, bool up);
 
 /* Drain is over: every wait on this worker is cancelled (503 to its request). Worker thread. */
 void module_worker_cancel_waits(struct module_worker *mw);

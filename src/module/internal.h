@@ -93,3 +93,6 @@ enum belfry_verdict module_register_go_on(struct belfry_req *req, struct registe
 
 /* timer.c */
 int module_timers_init(struct module_worker *mw);
+
+/* packet.c: what the transport tells goes to the hooks packet and flow. */
+void module_packets_begin(struct module_worker *mw);

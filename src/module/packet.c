@@ -5,8 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum tp_verdict module_packet(struct module_worker *mw, struct str data, const struct tp_flow *from)
+static enum tp_verdict on_packet(void *arg, struct str data, const struct tp_flow *from)
 {
+	struct module_worker *mw = arg;
 	const struct hook_table *t = mw->table;
 	char source[NET_ADDR_TEXT];
 	struct belfry_packet pkt = {
@@ -27,8 +28,9 @@ enum tp_verdict module_packet(struct module_worker *mw, struct str data, const s
 	return TP_CONTINUE;
 }
 
-void module_flow(struct module_worker *mw, const struct tp_flow *flow, bool up)
+static void on_flow(void *arg, const struct tp_flow *flow, bool up)
 {
+	struct module_worker *mw = arg;
 	const struct hook_table *t = mw->table;
 
 	for (size_t i = 0; i < t->n[BELFRY_H_FLOW]; i++) {
@@ -37,6 +39,13 @@ void module_flow(struct module_worker *mw, const struct tp_flow *flow, bool up)
 		mod_enter(e->mod, NULL);
 		e->fn.flow(flow, up, e->mod);
 	}
+}
+
+void module_packets_begin(struct module_worker *mw)
+{
+	const struct proxy_wire_hooks wire = { .packet = on_packet, .flow = on_flow, .arg = mw };
+
+	proxy_set_wire_hooks(mw->proxy, &wire);
 }
 
 struct raw { /* lives until it has been sent */

@@ -269,6 +269,17 @@ void fake_wire_receive(struct fake_wire *wire, struct str bytes, uint8_t proto,
 	struct msgbuf *buf = msgbuf_new(wire->tp.w->bufs, bytes.n);
 	int flags = 0;
 
+	if (tp_is_banned(&wire->tp, from)) {
+		msgbuf_unref(&buf, wire->tp.w->bufs);
+		return;
+	}
+	if (buf && !tp_proto_is_reliable(proto) && bytes.n > 0 && (unsigned char)bytes.p[0] < 4) {
+		if (wire->tp.user.packet) { /* STUN and the like */
+			wire->tp.user.packet(wire->tp.user.arg, bytes, &flow);
+		}
+		msgbuf_unref(&buf, wire->tp.w->bufs);
+		return;
+	}
 	if (buf && tp_proto_is_reliable(proto)) {
 		struct fake_stream *s = stream_find(wire, proto, from, false);
 
@@ -409,6 +420,7 @@ void transport_free_fake(struct transport *tp)
 	}
 	wire = tp->fake;
 	worker_at_turn_end_del(tp->w, fake_flush, wire);
+	tp_bans_free(tp);
 	sent_free(&wire->queued);
 	sent_free(&wire->sent);
 	listeners_free(&wire->g);

@@ -105,8 +105,8 @@ int transport_pick(struct transport *tp, uint8_t proto, const struct net_addr *r
 
 /* Sends. @out's bytes and its iov array (not the struct) must live until the turn's end
  * (worker_reap() what holds them); what cannot be written then is copied. Opens a connection when
- * flow->conn is 0 (or names a dead one and @reopen). Responses have @reopen: they still go to a peer
- * that has shut down its side. Failures that come later arrive by unreachable(). 0;
+ * flow->conn is 0 (or names a dead one and @reopen). Responses have @reopen: they still go to a
+ * peer that has shut down its side. Failures that come later arrive by unreachable(). 0;
  * BELFRY_EUNREACH: known dead flow, no such socket; BELFRY_EFULL: output queue or connection limit;
  * BELFRY_ETOOBIG: no datagram holds it; -ENOMEM. May set flow->conn. */
 int transport_send(struct transport *tp, struct tp_flow *flow, bool reopen,
@@ -158,8 +158,9 @@ struct fake_wire;
 struct transport *transport_new_fake(struct worker *w, struct fake_wire **wire_r);
 /* Before worker_free_fake(). */
 void transport_free_fake(struct transport *tp);
-/* One whole message. It is parsed and handed up inside this call. A stream message comes on the
- * connection from or to that address, or on a new accepted one. */
+/* One whole message. It is parsed and handed up inside this call; a datagram whose first byte is
+ * that of STUN goes to the packet callback. What comes from a banned source is dropped. A stream
+ * message comes on the connection from or to that address, or on a new accepted one. */
 void fake_wire_receive(struct fake_wire *wire, struct str bytes, uint8_t proto,
                        const struct net_addr *from);
 /* Takes the oldest message sent: bytes (valid until the next call) and flow; false: none. Flush

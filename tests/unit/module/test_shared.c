@@ -152,7 +152,7 @@ END_TEST
 
 START_TEST(shared_each_stops_when_told)
 {
-	struct belfry_shared *t = shared_new(8, sizeof(uint64_t), 100000);
+	struct belfry_shared *t = shared_new(16, sizeof(uint64_t), 100000);
 	struct counted c;
 	size_t n = 0;
 
@@ -190,7 +190,7 @@ static void *hammer(void *arg)
 {
 	struct belfry_shared *t = arg;
 	struct counted c;
-	char key[8];
+	char key[16];
 
 	for (int i = 0; i < 20000; i++) {
 		snprintf(key, sizeof(key), "k%d", i % 50);
@@ -204,7 +204,7 @@ static void *hammer(void *arg)
 
 START_TEST(shared_counts_right_from_four_threads)
 {
-	struct belfry_shared *t = shared_new(8, sizeof(uint64_t), 10000);
+	struct belfry_shared *t = shared_new(16, sizeof(uint64_t), 10000);
 	pthread_t threads[4];
 	struct counted c;
 
@@ -215,7 +215,7 @@ START_TEST(shared_counts_right_from_four_threads)
 		pthread_join(threads[i], NULL);
 	}
 	for (int i = 0; i < 50; i++) {
-		char key[8];
+		char key[16];
 
 		snprintf(key, sizeof(key), "k%d", i);
 		ck_assert_int_eq(add_to(t, key, 1, &c), 4 * 400 + 1);
@@ -226,9 +226,9 @@ END_TEST
 
 static int oom_scenario_shared(void *arg)
 {
-	struct belfry_shared *t = shared_new(8, sizeof(uint64_t), 100000);
+	struct belfry_shared *t = shared_new(16, sizeof(uint64_t), 100000);
 	struct counted c;
-	char key[8];
+	char key[16];
 	int ret = 0;
 
 	(void)arg;
