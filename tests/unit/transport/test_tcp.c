@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Streams over real sockets, with one and with four workers. */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/socket.h"
 #include "transport/echo.h"
 #include "util/err.h"
 
@@ -547,7 +549,7 @@ static void on_conn(void *arg, const struct tp_conn_info *info)
 	s->flow = info->flow;
 }
 
-static void list_and_close(struct echo_user *u, void *arg)
+static void list_conns(struct echo_user *u, void *arg)
 {
 	struct sending *s = arg;
 
@@ -569,7 +571,7 @@ START_TEST(connections_can_be_listed_and_closed_from_any_worker)
 
 	echo_wait(&e, &e.up, 1);
 	for (unsigned i = 0; i < 4; i++) {
-		echo_call(&e, i, list_and_close, &s);
+		echo_call(&e, i, list_conns, &s);
 	}
 	ck_assert_uint_eq(listed, 1);
 	echo_call(&e, (unsigned)(s.flow.conn >> 56) ^ 1, close_flow, &s);
@@ -595,6 +597,39 @@ START_TEST(a_ban_closes_the_streams_of_its_source_and_lets_no_more_in)
 	ck_assert_str_is(client_receive_all(again), "");
 	ck_assert_uint_eq(echo_counted(&e, "belfry_rejected_total", "reason=\"banned\""), 1);
 	close(again);
+	stop(fd);
+}
+END_TEST
+
+START_TEST(a_reload_that_closes_a_listener_keeps_its_connections)
+{
+	struct conf_listen next = { .transport = CONF_TCP };
+	struct net_addr to;
+	struct conf conf;
+	char *error = NULL;
+	void *plan;
+	int fd = start(4, &to), refused;
+
+	client_send(fd, client_options("TCP", 1));
+	client_expect(fd, "SIP/2.0 200 ", 1);
+	conf = e.conf;
+	conf.listen = &next;
+	next.addr = addr_of("127.0.0.2", 0);
+	ck_assert_int_eq(transport_group_prepare(e.g, &conf, &plan, &error), 0);
+	transport_group_commit(e.g, plan);
+	for (unsigned i = 0; i < 4; i++) { /* all have adopted it */
+		echo_call(&e, i, list_conns, &(struct sending){ 0 });
+	}
+	client_send(fd, client_options("TCP", 2));
+	client_expect(fd, "SIP/2.0 200 ", 2);
+	refused = net_tcp_connect(&to, NULL);
+	if (refused >= 0) {
+		struct pollfd p = { .fd = refused, .events = POLLOUT };
+
+		ck_assert_int_eq(poll(&p, 1, 5000), 1);
+		ck_assert_int_eq(net_socket_error(refused), -ECONNREFUSED);
+		close(refused);
+	}
 	stop(fd);
 }
 END_TEST
@@ -687,5 +722,6 @@ UNIT_MAIN("transport/tcp", a_request_that_comes_byte_by_byte_is_answered,
           a_refused_connection_is_told_to_every_worker,
           connections_can_be_listed_and_closed_from_any_worker,
           a_ban_closes_the_streams_of_its_source_and_lets_no_more_in,
+          a_reload_that_closes_a_listener_keeps_its_connections,
           many_connections_over_four_workers_end_in_the_middle_of_work,
           without_memory_a_request_is_lost_and_nothing_else)

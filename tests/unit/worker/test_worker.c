@@ -114,6 +114,55 @@ START_TEST(time_passes_from_timer_to_timer)
 }
 END_TEST
 
+#define MANY 3000U
+
+static unsigned ran;
+
+/* Takes 10 us of the real clock. */
+static void slow_run(struct job *job, void *ctx)
+{
+	struct clock now = { 0 };
+	uint64_t start_us;
+
+	(void)job;
+	(void)ctx;
+	ran++;
+	clock_update(&now);
+	for (start_us = now.now_us; now.now_us < start_us + 10; clock_update(&now)) {
+	}
+}
+
+START_TEST(a_turn_ends_when_its_time_is_spent_and_the_rest_waits)
+{
+	static struct job jobs[MANY];
+	struct workers_params params = { .n = 1, .mailbox_max = 1, .msgbufs_max = 1 };
+	struct workers *ws;
+	struct worker *w;
+	unsigned turns;
+
+	params.counters = counters_new();
+	ck_assert_int_eq(workers_new(&params, &ws), 0);
+	w = workers_get(ws, 0);
+	ck_assert(!worker_is_behind(w));
+	for (unsigned i = 0; i < MANY; i++) {
+		jobs[i].run = slow_run;
+		worker_run(w, WORKER_CLASS_NORMAL, &jobs[i]);
+	}
+	ck_assert(worker_is_behind(w));
+	worker_turn(w);
+	ck_assert_uint_gt(ran, 0);
+	ck_assert_uint_lt(ran, MANY);
+	ck_assert_uint_ge(worker_lag_us(w), 2000);
+	for (turns = 1; ran < MANY; turns++) {
+		worker_turn(w);
+	}
+	ck_assert_uint_gt(turns, 5);
+	ck_assert(!worker_is_behind(w));
+	workers_free(ws);
+	counters_free(params.counters);
+}
+END_TEST
+
 static int fake_scenario(void *arg)
 {
 	struct worker *w = worker_new_fake(NULL, 1000);
@@ -138,4 +187,5 @@ END_TEST
 
 UNIT_MAIN("worker/worker", a_turn_runs_by_class_then_the_end_then_reaps,
           what_is_posted_to_oneself_runs_in_the_next_turn, time_passes_from_timer_to_timer,
+          a_turn_ends_when_its_time_is_spent_and_the_rest_waits,
           a_fake_worker_without_memory_is_none)
