@@ -150,6 +150,49 @@ static void chain_run(struct loc_worker *lw, struct loc_chain *c)
 	chain_release(lw, c);
 }
 
+/* The head has failed: nothing that is pending for this AOR happens. */
+static void chain_fail(struct loc_worker *lw, struct loc_chain *c)
+{
+	struct loc_pending *dropped = c->head;
+
+	c->head = c->tail = NULL;
+	for (struct loc_pending *p = dropped; p; p = p->next) {
+		pending_unreserve(p);
+	}
+	chain_release(lw, c);
+	while (dropped) {
+		struct loc_pending *p = dropped;
+
+		dropped = p->next;
+		p->next = NULL;
+		answer(p, p->err ? p->err : BELFRY_EAGAIN);
+		if (p->state == LOC_P_WRITING) {
+			p->state = LOC_P_ORPHAN;
+		} else {
+			pending_free(p);
+		}
+	}
+}
+
+void loc_pending_done(struct loc_pending *p, int err)
+{
+	struct loc_chain *c = p->chain;
+	struct loc_worker *lw = p->lw;
+
+	if (p->state == LOC_P_ORPHAN) {
+		pending_free(p);
+		return;
+	}
+	if (!err) {
+		p->state = LOC_P_READY;
+	}
+	chain_run(lw, c); /* what is before it needs not wait for the run queue */
+	if (err) {
+		assert(c->head == p);
+		chain_fail(lw, c);
+	}
+}
+
 /* --- the worker's list of what is ready --- */
 
 static void ready_run(struct job *job, void *ctx)
@@ -197,7 +240,6 @@ static struct loc_pending *pending_new(struct loc_worker *lw, const struct loc_c
                                        loc_commit_cb *cb, void *arg)
 {
 	struct loc_pending *p = malloc(sizeof(*p));
-	const struct clock *clock = &lw->w->clock;
 
 	if (!p) {
 		return NULL;
@@ -207,7 +249,7 @@ static struct loc_pending *pending_new(struct loc_worker *lw, const struct loc_c
 		                   .arg = arg,
 		                   .state = LOC_P_READY,
 		                   .is_dirty = change->durability == LOC_ASYNC && lw->t->store };
-	p->unix_offset_ms = clock->unix_ms - (int64_t)clock->now_ms;
+	p->unix_offset_ms = loc_unix_offset_ms(lw);
 	list_append(&lw->pendings, &p->all);
 	return p;
 }
@@ -274,14 +316,25 @@ int loc_apply(struct loc_table *t, struct worker *w, const struct loc_change *ch
 		c = chain_new(lw, &where, change->aor);
 		err = c ? 0 : -ENOMEM;
 	}
+	if (!err && p->changes && !p->is_dirty && t->store) {
+		err = loc_pending_write(p, change->durability);
+	}
 	if (err) {
 		if (p) {
 			pending_free(p);
 		}
+		if (c) {
+			chain_release(lw, c);
+		}
 		return err;
 	}
+	if (p->is_dirty) {
+		lw->flush_interval_s = change->flush_interval_s;
+	}
 	chain_append(c, p);
-	loc_chain_ready(lw, c);
+	if (p->state == LOC_P_READY) {
+		loc_chain_ready(lw, c);
+	}
 	if (query_r) {
 		*query_r = &p->query;
 	}

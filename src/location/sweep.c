@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What each worker does for its own shards without being asked: bindings that have ended are taken
- * out. Ten ticks a second; every shard's turn comes each ten seconds. A tick reads the due times in
- * the slots only, and takes out no more than EXPIRE_MAX sets.
+ * out, and what is not stored yet is flushed. Ten ticks a second; every shard's turn to be looked
+ * at for ended bindings comes each ten seconds. A tick reads the due times in the slots only, and
+ * takes out no more than EXPIRE_MAX sets.
  */
 #include "location/table.h"
 
@@ -72,6 +73,9 @@ static void tick(struct timer *timer, void *arg)
 	struct loc_worker *lw = arg;
 
 	sweep_expired(lw);
+	if (lw->t->store) {
+		loc_flush_tick(lw, TICK_MS);
+	}
 	timer_start(lw->w->timers, timer, lw->timer_kind, TICK_MS);
 }
 

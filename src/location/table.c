@@ -31,6 +31,14 @@ struct loc_now loc_now(const struct worker *w)
 	return (struct loc_now){ .now_ms = w->clock.now_ms, .unix_s = clock_unix_s(&w->clock) };
 }
 
+int64_t loc_unix_offset_ms(const struct loc_worker *lw)
+{
+	const struct clock *clock = &lw->w->clock;
+	int64_t offset_ms = clock->unix_ms - (int64_t)clock->now_ms;
+
+	return offset_ms > lw->t->unix_offset_min_ms ? offset_ms : lw->t->unix_offset_min_ms;
+}
+
 /* --- look-ups --- */
 
 /* A look-up that answers later (loc_table_new_fake_async). */
@@ -249,7 +257,9 @@ int loc_table_new(struct workers *ws, struct store *store, struct transport_grou
 	t->key.k[0] ^= 0x6c6f636174696f6eULL; /* apart from the hash that chooses the owner */
 	t->owners = workers_n(ws);
 	t->per_owner = t->owners < LOC_SHARDS ? LOC_SHARDS / t->owners : 1;
+	t->unix_offset_min_ms = INT64_MIN;
 	atomic_init(&t->next_id, 1);
+	atomic_init(&t->flush_failed, false);
 	err = parts_new(t);
 	if (err) {
 		loc_table_free(t);
@@ -272,6 +282,7 @@ int loc_table_new_fake_async(struct worker *w, struct loc_table **t_r)
 static void worker_fini(struct loc_worker *lw)
 {
 	loc_sweep_fini(lw);
+	loc_flush_fini(lw);
 	loc_pending_free_all(lw);
 	loc_flow_index_fini(&lw->flows);
 	free(lw->gone);

@@ -114,6 +114,8 @@ struct loc_table {
 	unsigned owners, per_owner; /* shards of a worker */
 	struct loc_worker *lw;
 	_Atomic uint64_t next_id;
+	int64_t unix_offset_min_ms; /* of a clock that was behind at start */
+	atomic_bool flush_failed;
 	bool is_fake_async;
 };
 
@@ -126,11 +128,15 @@ struct loc_where {
 struct loc_where loc_where(struct loc_table *t, const struct worker *w, struct str aor);
 struct loc_shard *loc_shard_of(struct loc_table *t, unsigned owner, uint32_t hash);
 struct loc_now loc_now(const struct worker *w);
+/* Unix time minus monotonic time, in ms. */
+int64_t loc_unix_offset_ms(const struct loc_worker *lw);
 
 /* --- pending.c --- */
 struct loc_chain *loc_chain_find(struct loc_worker *lw, uint32_t hash, struct str aor);
 /* Runs what is ready in the worker's next run of its queue. */
 void loc_chain_ready(struct loc_worker *lw, struct loc_chain *chain);
+/* The unit of @p has come back. */
+void loc_pending_done(struct loc_pending *p, int err);
 /* Drops everything; the workers have stopped and the store holds no unit any more. */
 void loc_pending_free_all(struct loc_worker *lw);
 
@@ -146,3 +152,11 @@ void loc_gone_add(struct loc_worker *lw, const struct loc_set *old, const struct
 
 /* --- sweep.c --- */
 void loc_sweep_fini(struct loc_worker *lw);
+
+/* --- flush.c --- */
+void loc_flush_tick(struct loc_worker *lw, unsigned tick_ms);
+void loc_flush_fini(struct loc_worker *lw);
+
+/* --- backend_sqlite.c --- */
+/* 0: its unit is with the store; BELFRY_EAGAIN, -EBUSY. */
+int loc_pending_write(struct loc_pending *p, enum loc_durability durability);

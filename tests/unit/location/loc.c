@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "loc.h"
 
+#include "util/log.h"
+
 #define OPS_MAX 32
 
 void fixture_open(struct fixture *f, struct store *store)
 {
+	log_set_level(LOG_LVL_ERROR);
 	f->w = worker_new_fake(NULL, START_MS);
 	ck_assert_ptr_nonnull(f->w);
 	ck_assert_int_eq(loc_table_new(f->w->group, store, NULL, &f->t), 0);

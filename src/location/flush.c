@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rows that are written when there is time: the latest state of AORs that changed with durability
+ * `async`, and deletions of what has ended. Units of at most LOC_FLUSH_SETS sets and LOC_FLUSH_IDS
+ * ids; few at a time, so that they never fill the store's queue.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "location/row.h"
+#include "location/table.h"
+#include "util/err.h"
+
+#define FLUSHES_MAX 8    /* of one worker with the store at a time */
+#define GONE_KEEP   4096 /* ids; a longer list goes back when it is empty */
+
+static int flush_apply(struct store_unit *u, struct store *s)
+{
+	struct loc_flush *fl = container_of(u, struct loc_flush, unit);
+	int err = 0;
+
+	for (unsigned i = 0; i < fl->sets_n && !err; i++) {
+		for (size_t k = 0; k < loc_set_n(fl->sets[i]) && !err; k++) {
+			err = loc_row_write(s, loc_set_aor(fl->sets[i]),
+			                    loc_set_rec(fl->sets[i], k), fl->unix_offset_ms);
+		}
+	}
+	for (unsigned i = 0; i < fl->ids_n && !err; i++) {
+		err = loc_row_delete(s, fl->ids[i]);
+	}
+	return err;
+}
+
+static struct loc_flush *flush_new(struct loc_worker *lw, int worker)
+{
+	struct loc_flush *fl = malloc(sizeof(*fl));
+
+	if (!fl) {
+		return NULL;
+	}
+	fl->unit =
+		(struct store_unit){ .sync = STORE_LAZY, .apply = flush_apply, .worker = worker };
+	list_init(&fl->link);
+	fl->lw = lw;
+	fl->unix_offset_ms = loc_unix_offset_ms(lw);
+	fl->sets_n = fl->ids_n = 0;
+	return fl;
+}
+
+static void flush_free(struct loc_flush *fl)
+{
+	for (unsigned i = 0; i < fl->sets_n; i++) {
+		loc_set_unref(&fl->sets[i]);
+	}
+	list_del(&fl->link);
+	free(fl);
+}
+
+/* --- while the worker runs --- */
+
+static void mark_dirty(struct loc_worker *lw, const struct loc_set *set)
+{
+	struct str aor = loc_set_aor(set);
+	struct loc_where where = loc_where(lw->t, lw->w, aor);
+	struct loc_slot *slot = loc_shard_find(where.shard, where.hash, aor);
+
+	if (slot) {
+		loc_shard_set_dirty(where.shard, slot, true);
+	}
+}
+
+static void flush_done(struct store_unit *u, int err, void *ctx)
+{
+	struct loc_flush *fl = container_of(u, struct loc_flush, unit);
+	struct loc_worker *lw = fl->lw;
+
+	(void)ctx;
+	lw->flushes_n--;
+	if (!err) {
+		flush_free(fl);
+		return;
+	}
+	for (unsigned i = 0; i < fl->sets_n; i++) {
+		mark_dirty(lw, fl->sets[i]);
+		loc_set_unref(&fl->sets[i]);
+	}
+	fl->sets_n = 0;
+	if (fl->ids_n == 0) {
+		flush_free(fl);
+		return;
+	}
+	list_del(&fl->link);
+	list_append(&lw->retries, &fl->link); /* the ids; there may be no memory to put them back */
+}
+
+/* Hands it to the store, or says no: then it is still the caller's. */
+static bool flush_submit(struct loc_worker *lw, struct loc_flush *fl)
+{
+	fl->unit.done = flush_done;
+	if (store_submit(lw->t->store, &fl->unit)) {
+		return false;
+	}
+	list_del(&fl->link);
+	list_append(&lw->flushes, &fl->link);
+	lw->flushes_n++;
+	return true;
+}
+
+static bool has_room(const struct loc_worker *lw)
+{
+	return lw->flushes_n < FLUSHES_MAX;
+}
+
+static void take_ids(struct loc_worker *lw, struct loc_flush *fl)
+{
+	size_t n = lw->gone_n < LOC_FLUSH_IDS ? lw->gone_n : LOC_FLUSH_IDS;
+
+	memcpy(fl->ids, &lw->gone[lw->gone_n - n], n * sizeof(fl->ids[0]));
+	fl->ids_n = (unsigned)n;
+	lw->gone_n -= n;
+}
+
+static void flush_gone(struct loc_worker *lw)
+{
+	while (!list_is_empty(&lw->retries) && has_room(lw)) {
+		if (!flush_submit(lw, container_of(lw->retries.next, struct loc_flush, link))) {
+			return;
+		}
+	}
+	while (lw->gone_n && has_room(lw)) {
+		struct loc_flush *fl = flush_new(lw, (int)lw->w->id);
+
+		if (!fl) {
+			return;
+		}
+		take_ids(lw, fl);
+		if (!flush_submit(lw, fl)) {
+			list_append(&lw->retries, &fl->link);
+			return;
+		}
+	}
+	if (lw->gone_n == 0 && lw->gone_cap > GONE_KEEP && lw->gone_reserved == 0) {
+		free(lw->gone);
+		lw->gone = NULL;
+		lw->gone_cap = 0;
+	}
+}
+
+/* Dirty sets of the shard from flush_pos on. What has a change pending is left: that change writes
+ * it, or the next round. */
+static void take_sets(struct loc_worker *lw, struct loc_shard *sh, struct loc_flush *fl)
+{
+	for (; lw->flush_pos < sh->cap && fl->sets_n < LOC_FLUSH_SETS; lw->flush_pos++) {
+		struct loc_slot *slot = &sh->slots[lw->flush_pos];
+
+		if (slot->set && slot->dirty &&
+		    !loc_chain_find(lw, slot->hash, loc_set_aor(slot->set))) {
+			fl->sets[fl->sets_n++] = loc_set_ref(slot->set);
+			loc_shard_set_dirty(sh, slot, false);
+		}
+	}
+}
+
+/* true: all of the shard is with the store. */
+static bool flush_shard(struct loc_worker *lw, struct loc_shard *sh)
+{
+	while (sh->dirty_n && lw->flush_pos < sh->cap) {
+		struct loc_flush *fl = has_room(lw) ? flush_new(lw, (int)lw->w->id) : NULL;
+
+		if (!fl) {
+			return false;
+		}
+		take_sets(lw, sh, fl);
+		if (fl->sets_n && !flush_submit(lw, fl)) {
+			for (unsigned i = 0; i < fl->sets_n; i++) {
+				mark_dirty(lw, fl->sets[i]);
+			}
+			flush_free(fl);
+			return false;
+		}
+		if (fl->sets_n == 0) {
+			flush_free(fl);
+		}
+	}
+	lw->flush_pos = 0;
+	return true;
+}
+
+void loc_flush_tick(struct loc_worker *lw, unsigned tick_ms)
+{
+	struct loc_shard *shards = loc_shard_of(lw->t, lw->w->id, 0);
+	unsigned interval_s = lw->flush_interval_s ? lw->flush_interval_s : 1;
+	uint64_t round = (uint64_t)lw->t->per_owner * 1000;
+
+	flush_gone(lw);
+	/* All shards in one interval: so many thousandths of a shard in each tick. */
+	lw->flush_credit += (uint64_t)lw->t->per_owner * tick_ms / interval_s;
+	if (lw->flush_credit > round) {
+		lw->flush_credit = round;
+	}
+	while (lw->flush_credit >= 1000 && flush_shard(lw, &shards[lw->flush_at])) {
+		lw->flush_at = (lw->flush_at + 1) % lw->t->per_owner;
+		lw->flush_credit -= 1000;
+	}
+}
+
+/* --- at the end --- */
+
+/* Writer thread. */
+static void final_done(struct store_unit *u, int err, void *ctx)
+{
+	struct loc_flush *fl = container_of(u, struct loc_flush, unit);
+
+	(void)ctx;
+	if (err) {
+		atomic_store_explicit(&fl->lw->t->flush_failed, true, memory_order_relaxed);
+	}
+	flush_free(fl);
+}
+
+static int final_submit(struct loc_worker *lw, struct loc_flush *fl)
+{
+	int err;
+
+	fl->unit.done = final_done;
+	err = store_submit(lw->t->store, &fl->unit);
+	if (err == BELFRY_EFULL) {
+		store_wait(lw->t->store);
+		err = store_submit(lw->t->store, &fl->unit);
+	}
+	if (err) {
+		flush_free(fl);
+	}
+	return err;
+}
+
+static int final_shard(struct loc_worker *lw, struct loc_shard *sh)
+{
+	lw->flush_pos = 0;
+	while (sh->dirty_n && lw->flush_pos < sh->cap) {
+		struct loc_flush *fl = flush_new(lw, STORE_INLINE);
+		int err;
+
+		if (!fl) {
+			return -ENOMEM;
+		}
+		take_sets(lw, sh, fl);
+		err = final_submit(lw, fl);
+		if (err) {
+			return err;
+		}
+	}
+	return 0;
+}
+
+static int final_gone(struct loc_worker *lw)
+{
+	int err = 0;
+
+	while (lw->gone_n && !err) {
+		struct loc_flush *fl = flush_new(lw, STORE_INLINE);
+
+		if (!fl) {
+			return -ENOMEM;
+		}
+		take_ids(lw, fl);
+		err = final_submit(lw, fl);
+	}
+	return err;
+}
+
+int loc_table_flush(struct loc_table *t)
+{
+	int err = 0;
+
+	if (!t->store) {
+		return 0;
+	}
+	atomic_store_explicit(&t->flush_failed, false, memory_order_relaxed);
+	for (unsigned i = 0; i < t->owners && !err; i++) {
+		struct loc_shard *shards = loc_shard_of(t, i, 0);
+
+		for (unsigned k = 0; k < t->per_owner && !err; k++) {
+			err = final_shard(&t->lw[i], &shards[k]);
+		}
+		err = err ? err : final_gone(&t->lw[i]);
+	}
+	store_wait(t->store);
+	return err ? err : atomic_load(&t->flush_failed) ? BELFRY_EAGAIN : 0;
+}
+
+void loc_flush_fini(struct loc_worker *lw)
+{
+	while (!list_is_empty(&lw->flushes)) {
+		flush_free(container_of(lw->flushes.next, struct loc_flush, link));
+	}
+	while (!list_is_empty(&lw->retries)) {
+		flush_free(container_of(lw->retries.next, struct loc_flush, link));
+	}
+}
