@@ -20,17 +20,23 @@ struct subscriber {
 	bool priority;
 };
 
-/* Any thread; a probe under a shard lock, copied out. false: no such user. The time does not tell. */
+/* Any thread; a probe under a shard lock, copied out. false: no such user; the time does not tell,
+ * and *sub_r holds something of no worth to compare with. */
 bool sub_find(struct sub_table *t, struct str user, struct str domain, struct subscriber *sub_r);
 bool sub_exists(struct sub_table *t, struct str aor); /* canonical AOR */
 size_t sub_count(const struct sub_table *t);
 
+/* @store may be NULL: memory only (unit tests). Before store_start(). */
 int sub_table_new(struct store *store, struct sub_table **t_r);
+/* *error_r on failure (heap). */
 int sub_table_load(struct sub_table *t, char **error_r);
+/* After store_stop(). */
 void sub_table_free(struct sub_table *t);
 
-/* Main thread (commands): hash, write through the store, then in memory; @cb on the caller's
- * thread when durable. @password is wiped by the caller. BELFRY_EEXIST, BELFRY_ENOENT. */
+/* Main thread (commands): hash, write through the store, then in memory; @cb on the main thread
+ * (store_set_main) when durable; without a store at once. @password is wiped by the caller.
+ * Returned, or by @cb when another program was quicker: BELFRY_EEXIST, BELFRY_ENOENT; also
+ * BELFRY_EAGAIN, BELFRY_EFULL. The realm that is hashed is @domain in lower case. */
 typedef void(sub_done_cb)(int err, void *arg);
 int sub_add(struct sub_table *t, struct str user, struct str domain, struct str password,
 	    bool priority, sub_done_cb *cb, void *arg);
