@@ -251,8 +251,10 @@ static int open_control(struct daemon *d)
 
 static int run_threads(struct daemon *d)
 {
-	int err = store_start(d->store, d->workers, d->counters);
+	int err;
 
+	store_set_main(d->store, d->mailbox);
+	err = store_start(d->store, d->workers, d->counters);
 	for (unsigned i = 0; !err && i < workers_n(d->workers); i++) {
 		err = loc_table_start_worker(d->location, workers_get(d->workers, i));
 		err = err ? err : transport_start(transport_get(d->transports, i));

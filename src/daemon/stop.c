@@ -135,8 +135,7 @@ static void stop_threads(struct daemon *d)
 		                         "database than they were"));
 	}
 	if (d->store) {
-		store_close(d->store);
-		d->store = NULL;
+		store_stop(d->store);
 	}
 	if (d->workers) {
 		workers_stop(d->workers); /* results of the store */
@@ -176,6 +175,7 @@ static void free_layers(struct daemon *d)
 	if (d->subscribers) {
 		sub_table_free(d->subscribers);
 	}
+	store_free(d->store);
 	if (d->transports) {
 		transport_group_free(d->transports);
 	}
