@@ -221,7 +221,8 @@ BELFRY_API void belfry_add_reply_header(struct belfry_req *req, struct str lines
  * or BELFRY_EFULL (answered 503 already). A service that answers later calls it first. */
 BELFRY_API int belfry_accept(struct belfry_req *req);
 
-/* Is the module @module in use, and its setting @name (a boolean) true? By the request's settings. */
+/* Is the module @module in use, and its setting @name (a boolean) true? By the request's settings.
+ */
 BELFRY_API bool belfry_is_on(const struct belfry_req *req, const char *module, const char *name);
 
 /* A decision, for explain and why: what was decided, and the setting or RFC section behind it. */
@@ -389,3 +390,18 @@ BELFRY_API uint64_t belfry_core_now_ms(struct belfry_core *core);
 
 /* An answer to a packet that is not SIP, down the flow it came by. */
 BELFRY_API int belfry_send_raw(struct belfry_mod *mod, const void *flow, struct str data);
+
+/* A request of our own, outside of any dialog, routed by its Request-URI (RFC 3263). */
+struct belfry_own_request {
+	const char *method;
+	struct str uri, from_uri, to_uri; /* from_uri empty: this server */
+	struct str headers;               /* complete lines */
+	struct str body;
+};
+/* @resp is the final response, or NULL with @err when none came. Once, on this worker, never inside
+ * belfry_send_request(). */
+typedef void(belfry_response_cb)(struct belfry_mod *mod, int err, const struct sip_msg *resp,
+                                 void *arg);
+/* Text is copied. 0, or BELFRY_E: no callback then. */
+BELFRY_API int belfry_send_request(struct belfry_mod *mod, const struct belfry_own_request *r,
+                                   belfry_response_cb *cb, void *arg);

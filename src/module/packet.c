@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The hooks `packet` and `flow`, and answers to packets. */
+/* The hooks `packet` and `flow`, answers to packets, requests of a module's own. */
 #include "module/internal.h"
 
 #include <errno.h>
@@ -76,5 +76,47 @@ int belfry_send_raw(struct belfry_mod *mod, const void *flow, struct str data)
 	out = (struct sip_out){ .iov = &raw->iov, .iov_n = 1, .len = data.n };
 	ret = transport_send(mod->mw->transport, &to, false, &out);
 	worker_reap(mod->mw->worker, &raw->job);
+	return ret;
+}
+
+/* --- requests of our own --- */
+
+struct own {
+	struct belfry_mod *mod;
+	belfry_response_cb *cb;
+	void *arg;
+};
+
+static void own_answered(void *arg, int err, const struct sip_msg *resp)
+{
+	struct own own = *(struct own *)arg;
+
+	free(arg);
+	mod_enter(own.mod, NULL);
+	own.cb(own.mod, err, resp, own.arg);
+}
+
+int belfry_send_request(struct belfry_mod *mod, const struct belfry_own_request *r,
+                        belfry_response_cb *cb, void *arg)
+{
+	const struct proxy_own_request request = {
+		.method = str_from(r->method),
+		.uri = r->uri,
+		.from_uri = r->from_uri,
+		.to_uri = r->to_uri,
+		.headers = r->headers,
+		.body = r->body,
+	};
+	struct own *own = malloc(sizeof(*own));
+	int ret;
+
+	if (!own) {
+		return -ENOMEM;
+	}
+	*own = (struct own){ .mod = mod, .cb = cb, .arg = arg };
+	ret = proxy_send_request(mod->mw->proxy, &request, own_answered, own);
+	if (ret < 0) {
+		free(own);
+	}
 	return ret;
 }

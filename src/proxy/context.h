@@ -181,9 +181,8 @@ void proxy_note_v(struct belfry_req *req, const char *rule, const char *fmt, va_
 	__attribute__((format(printf, 3, 0)));
 
 /* Waiting: hooks.h, proxy_req_set_wait() and proxy_req_continue(). The proxy accepts the request
- * when a hook answers BELFRY_WAITING, sends 100 by its rules and gives up after PROXY_WAIT_MAX_MS
+ * when a hook answers BELFRY_WAITING, sends 100 by its rules and gives up after BELFRY_WAIT_MAX_MS
  * (504). */
-#define PROXY_WAIT_MAX_MS 30000
 
 /* Around work done for a request outside of its hooks (a commit's callback): proxy_leave() frees it
  * when it is over. */

@@ -8,7 +8,7 @@ void proxy_req_set_wait(struct belfry_req *req, struct hook_wait *wait)
 
 	req->wait = wait;
 	if (wait) {
-		timer_start(p->w->timers, &req->wait_timer, p->ids.wait, PROXY_WAIT_MAX_MS);
+		timer_start(p->w->timers, &req->wait_timer, p->ids.wait, BELFRY_WAIT_MAX_MS);
 	} else {
 		timer_cancel(p->w->timers, &req->wait_timer);
 	}
@@ -44,7 +44,7 @@ enum step_result proxy_begin_wait(struct belfry_req *req)
 	if (req->st) {
 		txn_server_trying(req->st);
 	}
-	timer_start(p->w->timers, &req->wait_timer, p->ids.wait, PROXY_WAIT_MAX_MS);
+	timer_start(p->w->timers, &req->wait_timer, p->ids.wait, BELFRY_WAIT_MAX_MS);
 	return STEP_WAIT;
 }
 

@@ -855,6 +855,65 @@ START_TEST(modules_change_targets_branches_and_responses)
 }
 END_TEST
 
+/* --- requests of our own --- */
+
+static void probed(struct belfry_mod *mod, int err, const struct sip_msg *resp, void *arg)
+{
+	ck_assert_ptr_nonnull(belfry_core(mod));
+	ck_assert_ptr_eq(arg, story);
+	tell(err == BELFRY_ETIMEOUT ? "timeout" : resp && resp->status == 486 ? "486" : "other");
+}
+
+static enum belfry_verdict probe(struct belfry_req *req, struct belfry_mod *mod)
+{
+	const struct belfry_own_request r = {
+		.method = "MESSAGE",
+		.uri = STR("sip:probe@192.0.2.70"),
+		.from_uri = STR("sip:me@example.com"),
+		.to_uri = STR("sip:probe@192.0.2.70"),
+		.headers = STR("Subject: probe\r\n"),
+	};
+
+	ck_assert_int_eq(belfry_send_request(mod, &r, probed, story), 0);
+	return belfry_reply(req, 480, NULL);
+}
+
+static const struct belfry_hook probe_hooks[] = { BELFRY_ON_REQUEST(10, probe), { 0 } };
+static const struct belfry_module prober = { .abi = BELFRY_MOD_ABI,
+	                                     .name = "prober",
+	                                     .hooks = probe_hooks };
+
+/* Sends a probe; it is the last message then. */
+static void begin_probe(void)
+{
+	message();
+	while (rig.last && !rig.last->is_request) {
+		rig_next(&rig);
+	}
+	ck_assert_ptr_nonnull(rig.last);
+	ck_assert_str_is(rig.last->ruri_text, "sip:probe@192.0.2.70");
+	ck_assert_str_is(sip_msg_header(rig.last, SIP_H_SUBJECT), "probe");
+	ck_assert(str_contains_nocase(sip_msg_header(rig.last, SIP_H_FROM),
+	                              STR("sip:me@example.com")));
+}
+
+START_TEST(a_module_sends_requests_and_hears_what_came_of_them)
+{
+	static const struct belfry_module *const modules[] = { &prober, NULL };
+
+	ck_assert_int_eq(begin(modules, NULL), 0);
+	begin_probe();
+	answer_last(486, "192.0.2.70");
+	ck_assert_str_eq(told(), "486");
+	while (rig_next(&rig)) {
+	}
+	begin_probe();
+	rig_advance(&rig, 32100);
+	ck_assert_str_eq(told(), "timeout");
+	rig_fini(&rig);
+}
+END_TEST
+
 UNIT_MAIN("module/core", hooks_run_by_their_number_until_one_answers, a_module_comes_lives_and_goes,
           a_module_that_cannot_begin_says_why,
           a_reload_changes_settings_and_takes_modules_in_and_out,
@@ -864,4 +923,5 @@ UNIT_MAIN("module/core", hooks_run_by_their_number_until_one_answers, a_module_c
           handles_that_never_were_are_ignored, waiting_survives_any_allocation_failing,
           register_hooks_see_the_change_and_what_came_of_it,
           a_register_hook_may_answer_in_the_registrar_s_place, a_register_hook_may_wait,
-          packets_and_flows_reach_their_hooks, modules_change_targets_branches_and_responses)
+          packets_and_flows_reach_their_hooks, modules_change_targets_branches_and_responses,
+          a_module_sends_requests_and_hears_what_came_of_them)
