@@ -72,11 +72,6 @@ static bool accept_one(struct tcp_port *tcp)
 	struct net_addr remote;
 	int fd;
 
-	if (!streams_may_open(tp)) {
-		tp_count(tp, tp->g->counts.rejected[TP_REJECT_CONNECTION_LIMIT]);
-		pause_accepting(tcp);
-		return false;
-	}
 	fd = net_tcp_accept(tcp->port.fd, &remote);
 	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM) {
 		no_descriptors(tcp, fd);
@@ -86,6 +81,9 @@ static bool accept_one(struct tcp_port *tcp)
 	}
 	if (tp_is_banned(tp, &remote)) {
 		tp_count(tp, tp->g->counts.rejected[TP_REJECT_BANNED]);
+		close(fd);
+	} else if (!streams_may_open(tp)) { /* told at once, rather than left to wait */
+		tp_count(tp, tp->g->counts.rejected[TP_REJECT_CONNECTION_LIMIT]);
 		close(fd);
 	} else {
 		stream_accepted(tp, tcp->port.listener, fd, &remote);

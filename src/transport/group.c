@@ -375,7 +375,8 @@ int transport_group_new(struct workers *ws, const struct conf *conf, struct tran
 	g->ws = ws;
 	g->n = workers_n(ws);
 	g->tp = calloc(g->n, sizeof(struct transport *));
-	err = g->tp ? tp_counts_register(&g->counts, workers_get(ws, 0)->counters) : -ENOMEM;
+	g->peers = peers_new();
+	err = g->tp && g->peers ? tp_counts_register(&g->counts, workers_get(ws, 0)->counters) : -ENOMEM;
 	for (unsigned i = 0; err == 0 && i < g->n; i++) {
 		err = tp_new(g, i);
 	}
@@ -403,6 +404,7 @@ void transport_group_free(struct transport_group *g)
 		tp_free(g->tp[i]);
 	}
 	listeners_free(g);
+	peers_free(g->peers);
 	free(g->tp);
 	free(g);
 }

@@ -11,6 +11,7 @@
 #include "net/conn.h"
 #include "sip/framer.h"
 #include "transport/counts.h"
+#include "transport/peers.h"
 #include "util/list.h"
 
 #define TP_LISTENERS_MAX 256U /* at the same time */
@@ -54,7 +55,7 @@ struct tp_bind {
 struct tp_ops {
 	int (*send)(struct transport *tp, struct tp_flow *flow, bool reopen,
 	            const struct sip_out *out);
-	/* A connection that we opened there; 0: none. */
+	/* A connection to there that we opened, or that was opened from there; 0: none. */
 	uint64_t (*reuse)(struct transport *tp, uint8_t proto, const struct net_addr *remote);
 	bool (*is_alive)(struct transport_group *g, uint64_t conn);
 	void (*close)(struct transport *tp, uint64_t conn);
@@ -75,6 +76,7 @@ struct transport_group {
 	uint32_t last_id;
 	struct tp_counts counts;
 	_Atomic unsigned conns_n; /* of all workers */
+	struct peers *peers;      /* connections opened by peers, of all workers */
 };
 
 struct udp_input;

@@ -19,7 +19,9 @@
 #define CONNECT_MS  10000U /* to open a connection */
 #define HALF_CLOSED_MS                                                                             \
 	5000U /* after a request a stream is kept for answers, whatever the user says */
-#define HALF_CLOSED_MAX 32000U /* after the peer's FIN, however long it is in use (64*T1) */
+/* After the peer's FIN: who has only stopped sending gets answers this long; most have gone, and a
+ * later answer had better go by a new connection (RFC 3261 18.2.2) than into this one. */
+#define HALF_CLOSED_MAX 2000U
 #define REFUSING_MS     2000U  /* for the answer to a message that ends the stream */
 #define DRAINING_MS     2000U  /* for the peer to read it and close */
 #define NO_SLOT         UINT32_MAX
@@ -91,6 +93,7 @@ void stream_set_state(struct stream *s, enum stream_state state)
 	publish(s);
 	if (state != STREAM_OPEN) {
 		list_del(&s->by_remote); /* no more requests */
+		peers_del(s->tp->g->peers, &s->peer);
 		stream_watch(s);
 	}
 }
@@ -173,7 +176,7 @@ uint64_t stream_reuse(struct transport *tp, uint8_t proto, const struct net_addr
 {
 	const struct stream *s = stream_of_remote(tp, proto, remote);
 
-	return s ? s->flow.conn : 0;
+	return s ? s->flow.conn : peers_find(tp->g->peers, proto, remote);
 }
 
 /* --- life ----------------------------------------------------------------------------------------
@@ -218,6 +221,7 @@ static void stream_free(struct stream *s)
 	conn_close(&s->conn);
 	timer_cancel(s->tp->w->timers, &s->timer);
 	list_del(&s->by_remote);
+	peers_del(s->tp->g->peers, &s->peer);
 	list_del(&s->dirty);
 	msgbuf_unref(&s->buf, s->tp->w->bufs);
 	if (s->flow.conn) {
@@ -340,6 +344,9 @@ static int stream_new(struct transport *tp, const struct tp_flow *flow, int fd, 
 	s->born_ms = s->in_ms = s->state_ms = tp->w->clock.now_ms;
 	s->end.run = end_run;
 	list_init(&s->by_remote);
+	list_init(&s->peer.node);
+	s->peer.remote = flow->remote;
+	s->peer.proto = flow->proto;
 	list_init(&s->dirty);
 	err = conn_open(&s->conn, &tp->streams->env, fd, !flow->accepted, &stream_user);
 	err = err ? err : slot_take(s);
@@ -368,6 +375,8 @@ void stream_accepted(struct transport *tp, const struct tp_listener *listener, i
 		net_local_addr(fd, &flow.local);
 	}
 	if (stream_new(tp, &flow, fd, &s) == 0) {
+		s->peer.conn = s->flow.conn;
+		peers_add(tp->g->peers, &s->peer);
 		log_stream(s, "connection.open", 0);
 		set_up(s, true);
 	}

@@ -27,6 +27,7 @@ struct stream {
 	struct tp_flow flow; /* flow.conn is its id */
 	struct timer timer;  /* looks after time-outs, or ends a pause */
 	struct list by_remote, dirty;
+	struct peer_entry peer; /* accepted ones: what other workers find it by */
 	struct job end;
 	uint8_t state;
 	bool is_up;       /* user->flow(up) was called */
