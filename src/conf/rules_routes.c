@@ -79,7 +79,6 @@ static struct str stand_in(struct str *rest)
 	} known[] = {
 		{ STR_INIT("user"), STR_INIT("user") },
 		{ STR_INIT("domain"), STR_INIT("example.com") },
-		{ STR_INIT("uri"), STR_INIT("sip:user@example.com") },
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -103,8 +102,7 @@ static int check_uri(struct conf_loader *ld, const char *path, struct str text)
 		if (!value.p) {
 			return conf_fail_path(
 				ld, path,
-				"\"%.*s\" has an unknown variable; $user, $domain and "
-				"$uri are known",
+				"\"%.*s\" has an unknown variable; $user and $domain are known",
 				STR_FMT(text));
 		}
 		out = arena_printf(ld->arena, "%.*s%.*s%.*s", STR_FMT(out), STR_FMT(head),

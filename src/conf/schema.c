@@ -31,6 +31,10 @@ static const struct belfry_setting server_settings[] = {
 	BELFRY_SET_INT(
 		struct conf_server, idle_timeout, 300, 1, 86400,
 		"seconds until a connection without a registered flow or a transaction is closed"),
+	BELFRY_SET_INT(
+		struct conf_server, trace_ring, 1000, 0, 100000,
+		"recent requests whose decisions are kept for `belfryctl why`, over all workers; "
+		"0: none"),
 	BELFRY_SET_END,
 };
 
@@ -136,9 +140,10 @@ static const struct belfry_setting route_settings[] = {
 		"what requests it is for; all given members must match, `*` at either end stands "
 		"for any text"),
 	BELFRY_SET_STR(struct conf_route, to, "",
-	               "\"trunk:NAME\", or the URI that the request is retargeted to"),
+	               "\"trunk:NAME\", or the URI that the request is retargeted to, with $user "
+	               "and $domain as in redirect"),
 	BELFRY_SET_STR(struct conf_route, redirect, "",
-	               "URI of a 302; $user, $domain and $uri stand for those of the request"),
+	               "URI of a 302; $user and $domain stand for those of the Request-URI"),
 	BELFRY_SET_INT(struct conf_route, reject, 0, 400, 699, "status code to refuse with"),
 	BELFRY_SET_END,
 };

@@ -37,10 +37,11 @@ static void count_conn(void *arg, const struct tp_conn_info *info)
 }
 
 /* [transactions, connections, lag in us] of a worker. */
-static bool status_of(struct worker *w, struct ctl_env *env, json_t *rows)
+static bool status_of(struct worker *w, struct ctl_env *env, struct ctl_call *call, json_t *rows)
 {
 	json_int_t txns = 0, conns = 0;
 
+	(void)call;
 	if (env->txns) {
 		txns = (json_int_t)txn_layer_counts(env->txns[w->id]).server_open;
 	}

@@ -27,10 +27,11 @@ static void add_txn(void *arg, const struct txn_info *info)
 	rows->failed = json_array_append_new(rows->list, one) != 0 || rows->failed;
 }
 
-static bool txns_of(struct worker *w, struct ctl_env *env, json_t *list)
+static bool txns_of(struct worker *w, struct ctl_env *env, struct ctl_call *call, json_t *list)
 {
 	struct rows rows = { .list = list, .worker = w->id };
 
+	(void)call;
 	txn_layer_each(env->txns[w->id], add_txn, &rows);
 	return !rows.failed;
 }

@@ -28,10 +28,11 @@ static void add_conn(void *arg, const struct tp_conn_info *info)
 	rows->failed = json_array_append_new(rows->list, one) != 0 || rows->failed;
 }
 
-static bool conns_of(struct worker *w, struct ctl_env *env, json_t *list)
+static bool conns_of(struct worker *w, struct ctl_env *env, struct ctl_call *call, json_t *list)
 {
 	struct rows rows = { .list = list, .worker = w->id };
 
+	(void)call;
 	transport_each_conn(transport_get(env->transports, w->id), add_conn, &rows);
 	return !rows.failed;
 }

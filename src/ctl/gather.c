@@ -19,7 +19,7 @@ static void gather_on(struct worker *w, void *arg)
 	struct gather *g = arg;
 	json_t *rows = json_array();
 
-	if (rows && !g->fn(w, g->env, rows)) {
+	if (rows && !g->fn(w, g->env, g->call, rows)) {
 		json_decref(rows);
 		rows = NULL;
 	}

@@ -31,6 +31,7 @@ int ctl_params_check(const struct ctl_entry *entry, json_t *params, char **why_r
 
 /* The groups; each ends with a NULL name. */
 extern const struct ctl_command ctl_server_commands[];
+extern const struct ctl_command ctl_explain_commands[];
 extern const struct ctl_command ctl_location_commands[];
 extern const struct ctl_command ctl_transport_commands[];
 extern const struct ctl_command ctl_transaction_commands[];

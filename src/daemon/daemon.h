@@ -45,6 +45,7 @@ struct daemon {
 	unsigned dialog_keys_n;
 	struct txn_layer **txns;
 	struct proxy **proxies;
+	struct proxy_shared *proxy_shared;
 	struct daemon_worker *each;
 	struct belfry_core *core;
 	struct ctl_env env;

@@ -151,6 +151,7 @@ static int make_proxy(struct daemon *d, struct worker *w)
 		.dns = d->each[w->id].dns,
 		.location = d->location,
 		.subscribers = d->subscribers,
+		.shared = d->proxy_shared,
 		.dialog_key = { &d->dialog_keys[0],
 		                d->dialog_keys_n > 1 ? &d->dialog_keys[1] : NULL },
 	};
@@ -176,7 +177,8 @@ static int make_all_layers(struct daemon *d)
 	d->txns = calloc(n, sizeof(struct txn_layer *));
 	d->proxies = calloc(n, sizeof(struct proxy *));
 	d->each = calloc(n, sizeof(*d->each));
-	if (!d->txns || !d->proxies || !d->each) {
+	d->proxy_shared = proxy_shared_new();
+	if (!d->txns || !d->proxies || !d->each || !d->proxy_shared) {
 		return failed(-ENOMEM, "workers", NULL);
 	}
 	for (unsigned i = 0; !err && i < n; i++) {

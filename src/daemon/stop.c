@@ -149,10 +149,15 @@ static void free_layers(struct daemon *d)
 {
 	unsigned n = d->workers ? workers_n(d->workers) : 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		if (d->proxies && d->proxies[i]) {
+	for (unsigned i = 0; d->proxies && i < n; i++) {
+		if (d->proxies[i]) {
 			proxy_free(d->proxies[i]);
 		}
+	}
+	if (d->core) {
+		module_core_free(d->core);
+	}
+	for (unsigned i = 0; i < n; i++) {
 		if (d->txns && d->txns[i]) {
 			txn_layer_free(d->txns[i]);
 		}
@@ -163,8 +168,8 @@ static void free_layers(struct daemon *d)
 	if (d->workers) {
 		workers_stop(d->workers); /* messages that were to be freed at a turn's end */
 	}
-	if (d->core) { /* requests that were open have told their modules by now */
-		module_core_free(d->core);
+	if (d->proxy_shared) {
+		proxy_shared_free(d->proxy_shared);
 	}
 	free(d->proxies);
 	free(d->txns);
