@@ -272,9 +272,10 @@ static enum belfry_verdict challenge(struct attempt *a, bool is_stale)
 		return belfry_reply(a->req, 503, NULL);
 	}
 	belfry_random(a->mod, &salt, sizeof(salt));
-	nonce_make(&a->auth->keys, (uint64_t)belfry_unix_ms(a->mod), salt, a->ip, nonce);
 	sbuf_init(&b, space, cap);
 	for (size_t i = 0; i < a->conf->algorithms.n; i++) {
+		nonce_make(&a->auth->keys, (uint64_t)belfry_unix_ms(a->mod), salt + i, a->ip,
+		           nonce);
 		sbuf_add(&b, name);
 		sbuf_add(&b, a->realm);
 		sbuf_add(&b, STR("\", nonce=\""));
