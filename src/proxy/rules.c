@@ -58,17 +58,18 @@ static const struct conf_route *find(const struct belfry_req *req)
 	return NULL;
 }
 
-/* $user and $domain are those of the Request-URI, escaped as they came. */
+/* $user, $domain and $uri are of the Request-URI, escaped as they came. */
 static struct str substitute(struct belfry_req *req, struct str text)
 {
-	static const struct str names[] = { STR_INIT("$user"), STR_INIT("$domain") };
-	const struct str values[] = { req->ruri.user, req->ruri.host };
+	static const struct str names[] = { STR_INIT("$user"), STR_INIT("$domain"),
+		                            STR_INIT("$uri") };
+	const struct str values[] = { req->ruri.user, req->ruri.host, req->ruri.text };
 	size_t cap = text.n + 1;
 	struct sbuf b;
 	char *space;
 
 	for (size_t i = 0; i < text.n; i++) {
-		cap += text.p[i] == '$' ? req->ruri.user.n + req->ruri.host.n : 0;
+		cap += text.p[i] == '$' ? req->ruri.text.n : 0;
 	}
 	space = arena_alloc(proxy_arena(req), cap);
 	if (space == NULL) {
@@ -78,10 +79,10 @@ static struct str substitute(struct belfry_req *req, struct str text)
 	while (text.n > 0) {
 		size_t k = 0;
 
-		while (k < 2 && !str_starts(text, names[k])) {
+		while (k < 3 && !str_starts(text, names[k])) {
 			k++;
 		}
-		if (k < 2) {
+		if (k < 3) {
 			sbuf_add(&b, values[k]);
 			text = str_skip(text, names[k].n);
 		} else {
