@@ -305,12 +305,12 @@ void proxy_branch_failed(struct belfry_branch *br, uint16_t code, struct sip_msg
 		proxy_branch_end(br, code, resp, STR_NONE);
 		return;
 	}
-	proxy_count(req->p, req->p->ids.failovers);
 	br->last_error = code == 408 ? BELFRY_ETIMEOUT : BELFRY_EUNREACH;
 	br->tcp_refused = false;
 	br->hop_i++;
 	br->state = BRANCH_PREPARING;
 	if (next_attempt(br)) {
+		proxy_count(req->p, req->p->ids.failovers);
 		note(req, "RFC 3263 4.3", "the next hop failed, another one is tried");
 		return;
 	}

@@ -292,8 +292,8 @@ bool proxy_is_too_large(const struct belfry_branch *br)
 	if (req->msg->first[SIP_H_ROUTE] < 0 && req->hidden == NULL && req->msg->text.n > max) {
 		return true;
 	}
-	memset(text, 'x', sizeof(text));
-	if (build(&f, str_make(text, sizeof(text))) ||
+	/* A branch of the same length. */
+	if (build(&f, txn_stateless_branch(req->p->txns, req->msg, text)) ||
 	    sip_edits_out(&f.edits, proxy_arena(br->req), &out)) {
 		return false;
 	}
