@@ -286,8 +286,8 @@ bool proxy_is_too_large(const struct belfry_branch *br)
 	char text[BRANCH_LEN];
 	struct sip_out out;
 
-	if (max == 0 || req->msg->text.n + added_max(br) <= max) {
-		return false;
+	if (max == 0 || flow.listener == NULL || req->msg->text.n + added_max(br) <= max) {
+		return false; /* no listener: explain without a source */
 	}
 	if (req->msg->first[SIP_H_ROUTE] < 0 && req->hidden == NULL && req->msg->text.n > max) {
 		return true;
