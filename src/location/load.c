@@ -13,7 +13,7 @@
 struct load {
 	struct loc_table *t;
 	struct worker *w; /* whose clock counts */
-	int64_t unix_s;   /* what rows are compared with */
+	int64_t unix_ms;  /* what rows are compared with */
 	size_t rows, expired, doubles, bad;
 };
 
@@ -108,14 +108,15 @@ static int row_add(struct load *ld, struct loc_row *row)
 		return err;
 	}
 	loc_gone_unreserve(lw, 1);
-	if (row->expires_s && row->expires_s <= ld->unix_s) {
+	if (row->expires_s && row->expires_s * 1000 <= ld->unix_ms) {
 		lw->gone[lw->gone_n++] = row->b.id;
 		ld->expired++;
 		return 0;
 	}
-	row->b.expires_ms = row->expires_s ? ld->w->clock.now_ms +
-	                                             (uint64_t)(row->expires_s - ld->unix_s) * 1000
-	                                   : UINT64_MAX;
+	row->b.expires_ms = row->expires_s
+	                            ? ld->w->clock.now_ms +
+	                                      (uint64_t)(row->expires_s * 1000 - ld->unix_ms)
+	                            : UINT64_MAX;
 	if (is_double(ld, lw, old, row, &gone)) {
 		return 0;
 	}
@@ -159,13 +160,13 @@ static void compare_clock(struct load *ld)
 	const struct clock *clock = &ld->w->clock;
 	int64_t seen_s = store_last_seen(ld->t->store);
 
-	ld->unix_s = clock_unix_s(clock);
-	if (seen_s <= ld->unix_s) {
+	ld->unix_ms = clock->unix_ms;
+	if (seen_s * 1000 <= ld->unix_ms) {
 		return;
 	}
-	log_warning("clock.behind", LOG_I("unix_s", ld->unix_s), LOG_I("last_seen_s", seen_s),
+	log_warning("clock.behind", LOG_I("unix_s", clock_unix_s(clock)), LOG_I("last_seen_s", seen_s),
 	            LOG_Z("hint", "bindings end counted from the time last seen"));
-	ld->unix_s = seen_s;
+	ld->unix_ms = seen_s * 1000;
 	ld->t->unix_offset_min_ms = seen_s * 1000 - (int64_t)clock->now_ms;
 }
 

@@ -6,6 +6,8 @@
 #include "util/err.h"
 #include "util/sbuf.h"
 
+#define EXPIRES_MAX_S ((int64_t)1 << 40) /* Unix s: times in ms stay in range */
+
 #define ID_MAX (INT64_C(1) << 60)
 
 enum column {
@@ -193,6 +195,9 @@ int loc_row_read(struct sqlite3_stmt *stmt, struct transport_group *tg, struct l
 	b->created = u32_of(stmt, C_CREATED);
 	b->updated = u32_of(stmt, C_UPDATED);
 	row_r->expires_s = sqlite3_column_int64(stmt, C_EXPIRES);
+	if (row_r->expires_s < 0 || row_r->expires_s > EXPIRES_MAX_S) {
+		row_r->expires_s = 1; /* nonsense that somebody wrote: long gone */
+	}
 	flow_read(text_of(stmt, C_FLOW), tg, row_r);
 	return 0;
 }
@@ -211,7 +216,8 @@ static int64_t expires_unix_s(const struct loc_rec *rec, int64_t unix_offset_ms)
 	if (rec->expires_ms == UINT64_MAX) {
 		return 0;
 	}
-	return ((int64_t)rec->expires_ms + unix_offset_ms + 999) / 1000;
+	/* Down: after a restart nothing may last longer than was granted. */
+	return ((int64_t)rec->expires_ms + unix_offset_ms) / 1000;
 }
 
 static int bind_numbers(sqlite3_stmt *stmt, const struct loc_rec *rec, int64_t unix_offset_ms)

@@ -30,7 +30,7 @@ def test_register_with_each_algorithm_offered_in_order(auth_server, peer, algori
     assert all(o["realm"] == "example.com" and o["qop"] == "auth" and o["nonce"] for o in offers)
     for a in algorithms:
         p.reg_cseq += 1
-        auth = digest(r, "REGISTER", "sip:example.com", "alice", "pw-alice", algorithm=a)
+        auth = digest(r, "REGISTER", "sip:example.com", "alice", "pw-alice", algorithm=a, nc=algorithms.index(a) + 1)
         p.register(headers=["Authorization: " + auth])
     assert len(server.json("location", "list")["bindings"]) == 1
 

@@ -283,7 +283,7 @@ def test_second_process_on_the_same_state_is_refused(make_server):
     other = Daemon(text, d, 0)
     other.start(wait=False)
     assert other.process.wait(20) == 2
-    assert "another process" in other.log()
+    assert "in use by another" in other.log()
 
 
 @pytest.mark.parametrize("what", ["damaged", "foreign", "newer"])
