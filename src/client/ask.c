@@ -94,8 +94,9 @@ static int read_more(struct ask *ask)
 	return 0;
 }
 
-/* The next line as JSON, NULL: there is none. */
-static json_t *read_line(struct ask *ask)
+/* The next line as JSON, NULL: there is none, or @stream (may be NULL) has had enough: *enough_r.
+ */
+static json_t *read_line(struct ask *ask, const struct ask_stream *stream, bool *enough_r)
 {
 	size_t seen = 0;
 	json_t *line;
@@ -103,6 +104,10 @@ static json_t *read_line(struct ask *ask)
 
 	while (!ask->n || !(nl = memchr(ask->in + seen, '\n', ask->n - seen))) {
 		seen = ask->n;
+		if (stream && !stream->wait(ask->fd, stream->arg)) {
+			*enough_r = true;
+			return NULL;
+		}
 		if (read_more(ask)) {
 			return NULL;
 		}
@@ -113,25 +118,49 @@ static json_t *read_line(struct ask *ask)
 	return line;
 }
 
-int ask_call(struct ask *ask, const char *method, json_t *params, json_t **result_r)
+static int send_request(struct ask *ask, const char *method, json_t *params)
 {
-	json_t *req = json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", ++ask->id, "method",
-	                        method, "params", params ? params : json_object());
+	json_t *req = json_pack("{s:s, s:s, s:I, s:o}", "jsonrpc", "2.0", "method", method, "id",
+	                        ++ask->id, "params", params ? params : json_object());
 	char *text = req ? json_dumps(req, JSON_COMPACT) : NULL;
-	json_t *answer = NULL, *result = NULL, *error = NULL;
+	int err = -1;
 
-	*result_r = NULL;
 	if (text && !send_all(ask->fd, text, strlen(text)) && !send_all(ask->fd, "\n", 1)) {
-		answer = read_line(ask);
-		result = json_object_get(answer, "result");
-		error = json_object_get(answer, "error");
-		*result_r = json_incref(result ? result : error);
+		err = 0;
 	}
 	free(text);
 	json_decref(req);
-	json_decref(answer);
-	if (result) {
-		return 0;
+	return err;
+}
+
+int ask_call_stream(struct ask *ask, const char *method, json_t *params,
+                    const struct ask_stream *stream, json_t **result_r)
+{
+	bool enough = false;
+	json_t *line;
+	int code = -1;
+
+	*result_r = NULL;
+	if (send_request(ask, method, params)) {
+		return -1;
 	}
-	return error ? 1 : -1;
+	while ((line = read_line(ask, stream, &enough)) && stream &&
+	       json_object_get(line, "method")) {
+		stream->event(json_object_get(line, "params"), stream->arg);
+		json_decref(line);
+	}
+	if (json_object_get(line, "result")) {
+		*result_r = json_incref(json_object_get(line, "result"));
+		code = 0;
+	} else if (json_object_get(line, "error")) {
+		*result_r = json_incref(json_object_get(line, "error"));
+		code = 1;
+	}
+	json_decref(line);
+	return enough ? 2 : code;
+}
+
+int ask_call(struct ask *ask, const char *method, json_t *params, json_t **result_r)
+{
+	return ask_call_stream(ask, method, params, NULL, result_r);
 }

@@ -11,6 +11,7 @@
 
 #include "client/ask.h"
 #include "client/print.h"
+#include "client/trace.h"
 #include "client/words.h"
 
 #define SOCKET BELFRY_RUNSTATEDIR "/belfry/control.sock"
@@ -118,6 +119,52 @@ static int refused(const json_t *error)
 	return EXIT_REFUSED;
 }
 
+/* The name of the file that the client writes, taken out of @params; NULL: none. */
+static char *take_outfile(const json_t *command, json_t *params)
+{
+	const json_t *args = json_object_get(command, "args"), *a;
+	char *path = NULL;
+	size_t i;
+
+	json_array_foreach(args, i, a)
+	{
+		const char *name = json_string_value(json_object_get(a, "name"));
+		const char *kind = json_string_value(json_object_get(a, "kind"));
+		const char *value = json_string_value(json_object_get(params, name));
+
+		if (value && !path && strcmp(kind, "outfile") == 0) {
+			path = strdup(value);
+			(void)json_object_del(params, name);
+		}
+	}
+	return path;
+}
+
+/* A command that goes on until it is interrupted, which is a good end. */
+static int run_stream(struct ask *ask, const struct options *o, const json_t *command,
+                      json_t *params)
+{
+	struct trace_options to = { .json = o->json };
+	json_t *result = NULL;
+	char *path = take_outfile(command, params);
+	int code;
+
+	to.pcap = path;
+	to.with_text = json_is_true(json_object_get(params, "v"));
+	if (path) {
+		(void)json_object_set_new(params, "v", json_true());
+	}
+	code = trace_run(ask, json_string_value(json_object_get(command, "name")), params, &to,
+	                 &result);
+	free(path);
+	if (code == -1) {
+		return gone(o->socket);
+	}
+	code = code == 1 ? refused(result) : code == -2 ? EXIT_REFUSED : EXIT_DONE;
+	json_decref(result);
+	return code;
+}
+
 static int run(struct ask *ask, const json_t *commands, const struct options *o)
 {
 	const json_t *command;
@@ -134,6 +181,9 @@ static int run(struct ask *ask, const json_t *commands, const struct options *o)
 		(void)fprintf(stderr, "belfryctl: %s\nusage: belfryctl %s\n", why,
 		              json_string_value(json_object_get(command, "usage")));
 		return EXIT_USAGE;
+	}
+	if (json_is_true(json_object_get(command, "streams"))) {
+		return run_stream(ask, o, command, params);
 	}
 	answer =
 		ask_call(ask, json_string_value(json_object_get(command, "name")), params, &result);

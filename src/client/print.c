@@ -21,8 +21,7 @@ static size_t width_of(const char *s)
 	return n;
 }
 
-/* What might steer the terminal becomes `?`: C0, DEL, and C1 in UTF-8. */
-static void tame(char *s)
+void print_tame(char *s)
 {
 	for (; *s; s++) {
 		unsigned char c = (unsigned char)s[0], next = (unsigned char)s[1];
@@ -115,7 +114,7 @@ static char *value_text(const json_t *v, const json_t *behind)
 		free(text);
 		return NULL;
 	}
-	tame(text);
+	print_tame(text);
 	return text;
 }
 

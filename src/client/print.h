@@ -8,3 +8,6 @@
 /* @columns: members of rows to show, in order, separated by spaces; `a{b}` shows b behind a. NULL:
  * all members of the first row. Control characters are not passed on to the terminal. */
 void print_result(FILE *out, const json_t *result, const char *columns);
+
+/* What might steer the terminal becomes `?`: C0, DEL, and C1 in UTF-8. */
+void print_tame(char *s);

@@ -11,8 +11,9 @@
 #include "util/near.h"
 #include "util/str.h"
 
-#define NAME_MAX_LEN 128
-#define PASSWORD_MAX 1024
+#define NAME_MAX_LEN  128
+#define PASSWORD_MAX  1024
+#define FILE_SIZE_MAX 65536
 
 static const char *member(const json_t *o, const char *key)
 {
@@ -118,7 +119,21 @@ static const char *read_secret(char space[PASSWORD_MAX])
 /* --- parameters ---------------------------------------------------------------------------------
  */
 
-/* The argument of that name and, unless NULL, kind; NULL. */
+/* Is @name, as it is typed (call-id), that of the parameter @have (call_id)? */
+static bool is_name(const char *have, const char *name, size_t n)
+{
+	if (strlen(have) != n) {
+		return false;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (have[i] != (name[i] == '-' ? '_' : name[i])) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* The argument of that name and kind; NULL. */
 static const json_t *find_arg(const json_t *args, const char *name, size_t n, const char *kind)
 {
 	const json_t *a;
@@ -126,14 +141,20 @@ static const json_t *find_arg(const json_t *args, const char *name, size_t n, co
 
 	json_array_foreach(args, i, a)
 	{
-		const char *have = member(a, "name");
-
-		if (strcmp(member(a, "kind"), kind) == 0 && strlen(have) == n &&
-		    strncmp(have, name, n) == 0) {
+		if (strcmp(member(a, "kind"), kind) == 0 && is_name(member(a, "name"), name, n)) {
 			return a;
 		}
 	}
 	return NULL;
+}
+
+/* One that takes a value. */
+static const json_t *find_option(const json_t *args, const char *name, size_t n)
+{
+	const json_t *a = find_arg(args, name, n, "option");
+
+	a = a ? a : find_arg(args, name, n, "file");
+	return a ? a : find_arg(args, name, n, "outfile");
 }
 
 static const json_t *positional(const json_t *args, int index)
@@ -168,6 +189,28 @@ static const char *set_secret(json_t *params, const char *name)
 	return why;
 }
 
+/* The content of a file. */
+static const char *set_file(json_t *params, const char *name, const char *path)
+{
+	FILE *f = fopen(path, "rbe");
+	char *text = f ? malloc(FILE_SIZE_MAX + 1) : NULL;
+	size_t n = text ? fread(text, 1, FILE_SIZE_MAX + 1, f) : 0;
+	const char *why = NULL;
+
+	if (!f || !text || ferror(f)) {
+		why = "the file cannot be read";
+	} else if (n > FILE_SIZE_MAX) {
+		why = "the file is too large";
+	} else {
+		why = set(params, name, json_stringn(text, n));
+	}
+	if (f) {
+		(void)fclose(f);
+	}
+	free(text);
+	return why;
+}
+
 /* An option at words[*i]; moves on when its value is the next word. NULL, or what is wrong. */
 static const char *take_option(const json_t *args, char **words, int n, int *i, json_t *params)
 {
@@ -175,12 +218,16 @@ static const char *take_option(const json_t *args, char **words, int n, int *i, 
 	size_t len = value ? (size_t)(value - name) : strlen(name);
 	const json_t *a;
 
-	a = find_arg(args, name, len, "option");
+	a = find_option(args, name, len);
 	if (a) {
 		if (!value && *i + 1 >= n) {
 			return "an option lacks its value";
 		}
-		return set(params, member(a, "name"), json_string(value ? value + 1 : words[++*i]));
+		value = value ? value + 1 : words[++*i];
+		if (strcmp(member(a, "kind"), "file") == 0) {
+			return set_file(params, member(a, "name"), value);
+		}
+		return set(params, member(a, "name"), json_string(value));
 	}
 	if (value) {
 		return "there is no such option with a value";
@@ -193,6 +240,14 @@ static const char *take_option(const json_t *args, char **words, int n, int *i, 
 		a = find_arg(args, name, len - 6, "stdin");
 	}
 	return a ? set_secret(params, member(a, "name")) : "there is no such option";
+}
+
+/* "-v" */
+static const char *take_flag(const json_t *args, const char *word, json_t *params)
+{
+	const json_t *a = find_arg(args, word + 1, 1, "flag");
+
+	return a ? set(params, member(a, "name"), json_true()) : "there is no such option";
 }
 
 static const char *missing(const json_t *args, const json_t *params)
@@ -223,6 +278,8 @@ json_t *words_params(const json_t *command, char **words, int n, const char **wh
 			options_end = true;
 		} else if (!options_end && strncmp(words[i], "--", 2) == 0) {
 			why = take_option(args, words, n, &i, params);
+		} else if (!options_end && words[i][0] == '-' && words[i][1] && !words[i][2]) {
+			why = take_flag(args, words[i], params);
 		} else {
 			a = positional(args, place++);
 			why = a ? set(params, member(a, "name"), json_string(words[i]))

@@ -7,19 +7,25 @@ static bool set_name(struct ctl_arg *arg, struct str word)
 		return false;
 	}
 	for (size_t i = 0; i < word.n; i++) {
-		arg->name[i] = (char)ascii_lower((unsigned char)word.p[i]);
+		char c = (char)ascii_lower((unsigned char)word.p[i]);
+
+		arg->name[i] = (char)(c == '-' ? '_' : c);
 	}
 	arg->name[word.n] = '\0';
 	return true;
 }
 
-static bool set_option(struct ctl_arg *arg, struct str word, bool has_value)
+/* @word is "--name"; @value what stands behind it, empty: nothing. */
+static bool set_option(struct ctl_arg *arg, struct str word, struct str value)
 {
 	static const struct str from_stdin = STR_INIT("-stdin");
 
 	word = str_skip(word, 2);
-	arg->kind = has_value ? CTL_ARG_OPTION : CTL_ARG_FLAG;
-	if (!has_value && str_ends(word, from_stdin)) {
+	arg->kind = value.n == 0                    ? CTL_ARG_FLAG
+	            : str_eq(value, STR("FILE"))    ? CTL_ARG_FILE
+	            : str_eq(value, STR("OUTFILE")) ? CTL_ARG_OUTFILE
+	                                            : CTL_ARG_OPTION;
+	if (value.n == 0 && str_ends(word, from_stdin)) {
 		arg->kind = CTL_ARG_STDIN;
 		word.n -= from_stdin.n;
 	}
@@ -47,9 +53,12 @@ bool ctl_arg_next(struct str *rest, struct ctl_arg *arg_r)
 		}
 	}
 	if (str_starts(word, STR("--"))) {
-		bool has_value = str_cut(word, ' ', &word, &value);
-
-		return set_option(arg_r, word, has_value);
+		(void)str_cut(word, ' ', &word, &value);
+		return set_option(arg_r, word, value);
+	}
+	if (word.n == 2 && word.p[0] == '-') {
+		arg_r->kind = CTL_ARG_FLAG;
+		return set_name(arg_r, str_skip(word, 1));
 	}
 	arg_r->kind = CTL_ARG_POSITIONAL;
 	return set_name(arg_r, word);
@@ -57,7 +66,8 @@ bool ctl_arg_next(struct str *rest, struct ctl_arg *arg_r)
 
 const char *ctl_arg_kind_name(enum ctl_arg_kind kind)
 {
-	static const char *const names[] = { "positional", "option", "flag", "stdin" };
+	static const char *const names[] = { "positional", "option", "flag",
+		                             "stdin",      "file",   "outfile" };
 
 	return names[kind];
 }

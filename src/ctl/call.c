@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/call.h"
 
+#include <errno.h>
 #include <event2/buffer.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -84,6 +85,16 @@ void ctl_call_free(struct ctl_call *call)
 	list_del(&call->node);
 	rpc_request_fini(&call->req);
 	free(call);
+}
+
+void ctl_call_left(struct ctl_call *call)
+{
+	call->arg = NULL;
+	call->output = NULL;
+	if (call->gone) {
+		call->gone(call, call->gone_arg);
+		ctl_call_free(call);
+	}
 }
 
 /* --- parameters ---------------------------------------------------------------------------------
@@ -194,6 +205,41 @@ void ctl_call_reply(struct ctl_call *call, json_t *result)
 	if (text) {
 		evbuffer_free(text);
 	}
+}
+
+/* --- notifications ------------------------------------------------------------------------------
+ */
+
+void ctl_call_stream(struct ctl_call *call, ctl_gone_cb *gone, void *arg)
+{
+	call->gone = gone;
+	call->gone_arg = arg;
+}
+
+int ctl_call_notify(struct ctl_call *call, const char *method, json_t *params)
+{
+	json_t *all = NULL;
+	char *text = NULL;
+	int err = -ENOMEM;
+
+	if (!call->output || evbuffer_get_length(call->output) > CTL_UNREAD_MAX) {
+		json_decref(params);
+		return BELFRY_EFULL;
+	}
+	if (params) {
+		all = json_pack("{s:s, s:s, s:o}", "jsonrpc", "2.0", "method", method, "params",
+		                params);
+	}
+	text = all ? json_dumps(all, JSON_COMPACT) : NULL;
+	if (text) {
+		size_t n = strlen(text);
+
+		text[n] = '\n'; /* in place of the NUL: a line is whole or not there */
+		err = evbuffer_add(call->output, text, n + 1) ? -ENOMEM : 0;
+	}
+	free(text);
+	json_decref(all);
+	return err;
 }
 
 /* --- running ------------------------------------------------------------------------------------

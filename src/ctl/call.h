@@ -14,7 +14,11 @@ struct ctl_call {
 	/* Told the answer, a line or several pieces of one; the call is freed by the caller then.
 	 */
 	void (*answered)(struct ctl_call *call, struct evbuffer *line);
-	void *arg;         /* of the server; NULL: nobody waits for it any more */
+	void *arg; /* of the server; NULL: nobody waits for it any more */
+	/* Of a call that streams: the client's output, and who wants to know that it has left. */
+	struct evbuffer *output; /* set by the server before the call runs */
+	ctl_gone_cb *gone;
+	void *gone_arg;
 	struct list texts; /* parameters as text */
 };
 
@@ -23,6 +27,8 @@ struct ctl_call *ctl_call_new(struct rpc_request *req,
                               void (*answered)(struct ctl_call *call, struct evbuffer *line),
                               void *arg);
 void ctl_call_free(struct ctl_call *call);
+/* Its client has left: a call that streams ends, any other goes on to be answered for nobody. */
+void ctl_call_left(struct ctl_call *call);
 
 /* Finds the command, checks parameters, logs who changes something, runs it. */
 void ctl_call_run(struct ctl_call *call, struct ctl_env *env, uid_t uid, pid_t pid);

@@ -265,7 +265,7 @@ static bool why_of(struct worker *w, struct ctl_env *env, struct ctl_call *call,
 {
 	struct rows rows = { .list = list };
 
-	proxy_why(env->proxies[w->id], ctl_call_param(call, "call-id"), add_request, &rows);
+	proxy_why(env->proxies[w->id], ctl_call_param(call, "call_id"), add_request, &rows);
 	return !rows.failed;
 }
 

@@ -26,6 +26,7 @@ struct proxy;
 struct store;
 struct sub_table;
 struct transport_group;
+struct trace_hub;
 struct txn_layer;
 struct workers;
 
@@ -49,6 +50,7 @@ struct ctl_env {
 	struct belfry_core *core;
 	struct mailbox
 		*mailbox; /* of the main thread: jobs posted there run with NULL as context */
+	struct trace_hub *trace; /* made by the first `trace`, freed by ctl_server_free() */
 
 	uint64_t started_ms; /* monotonic */
 	bool is_ready, is_draining;
@@ -75,6 +77,12 @@ enum ctl_error { /* JSON-RPC's, and ours */
 	         CTL_EFAILED = 1, /* the server said no */
 };
 
+enum ctl_effect {
+	CTL_READS,
+	CTL_CHANGES, /* something: logged with who asked */
+	CTL_STREAMS, /* says notifications until it is answered or its client leaves */
+};
+
 struct ctl_command {
 	const char *name; /* "location.list": the words of belfryctl joined by `.` */
 	/* "AOR [URI] [--expires S] [--force] [--password-stdin]": positional in capitals, options
@@ -85,7 +93,7 @@ struct ctl_command {
 	/* For people: members of the result's rows that a table shows, in order, separated by
 	 * spaces; `a{b}` shows b behind a. NULL: all. */
 	const char *columns;
-	bool changes; /* something: logged with who asked */
+	int effect; /* enum ctl_effect; a truth value will do */
 	void (*run)(struct ctl_call *call, struct ctl_env *env);
 };
 
@@ -101,6 +109,21 @@ void ctl_call_reply_text(struct ctl_call *call, struct evbuffer *text);
 /* Refuses with a sentence for people. The call is gone. */
 void ctl_call_fail(struct ctl_call *call, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* --- commands that go on
+ * ------------------------------------------------------------------------------- */
+
+#define CTL_UNREAD_MAX (4u << 20) /* bytes that a client may leave unread of notifications */
+
+/* The client has left (the end of what it sends counts as that), or the server ends. The call is
+ * gone when this returns. */
+typedef void(ctl_gone_cb)(struct ctl_call *call, void *arg);
+/* The call stays open and says notifications. It still may be answered; then @gone does not run. */
+void ctl_call_stream(struct ctl_call *call, ctl_gone_cb *gone, void *arg);
+/* `{"jsonrpc":"2.0","method":METHOD,"params":PARAMS}` to the client; takes over @params, NULL is an
+ * out of memory. 0; BELFRY_EFULL: the client has not read CTL_UNREAD_MAX bytes, nothing was said;
+ * -ENOMEM. */
+int ctl_call_notify(struct ctl_call *call, const char *method, json_t *params);
 
 /* --- the server ----------------------------------------------------------------------------------
  */

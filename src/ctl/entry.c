@@ -46,9 +46,9 @@ json_t *ctl_entry_json(const struct ctl_entry *entry)
 	json_t *args = args_json(entry), *e = NULL;
 
 	if (usage && args) {
-		e = json_pack("{s:s, s:s, s:s, s:b, s:O, s:s*}", "name", entry->name, "usage",
-		              usage, "help", entry->help, "changes", entry->changes, "args", args,
-		              "columns", entry->columns);
+		e = json_pack("{s:s, s:s, s:s, s:b, s:b, s:O, s:s*}", "name", entry->name, "usage",
+		              usage, "help", entry->help, "changes", entry->changes, "streams",
+		              entry->streams, "args", args, "columns", entry->columns);
 	}
 	json_decref(args);
 	free(usage);
@@ -99,7 +99,7 @@ int ctl_params_check(const struct ctl_entry *entry, json_t *params, char **why_r
 
 		rest = str_from(entry->args ? entry->args : "");
 		while (!found && ctl_arg_next(&rest, &arg)) {
-			found = strcmp(arg.name, name) == 0;
+			found = strcmp(arg.name, name) == 0 && arg.kind != CTL_ARG_OUTFILE;
 		}
 		if (!found || !is_scalar(value)) {
 			*why_r = sentence(found ? "text or a number is wanted for"

@@ -14,6 +14,7 @@
 
 #include "ctl/call.h"
 #include "ctl/rpc.h"
+#include "ctl/trace.h"
 #include "util/list.h"
 #include "util/log.h"
 
@@ -44,8 +45,11 @@ struct client {
 
 static void client_free(struct client *client)
 {
-	if (client->call) {
-		client->call->arg = NULL;
+	struct ctl_call *call = client->call;
+
+	client->call = NULL;
+	if (call) {
+		ctl_call_left(call);
 	}
 	list_del(&client->node);
 	client->server->clients_n--;
@@ -115,6 +119,7 @@ static void start(struct client *client, struct str line)
 		return;
 	}
 	list_append(&client->server->calls, &client->call->node);
+	client->call->output = bufferevent_get_output(client->bev);
 	ctl_call_run(client->call, client->server->env, client->uid, client->pid);
 }
 
@@ -173,7 +178,7 @@ static void event_cb(struct bufferevent *bev, short what, void *arg)
 
 	(void)bev;
 	client->is_eof = true;
-	if (!(what & BEV_EVENT_EOF) || is_over(client)) {
+	if (!(what & BEV_EVENT_EOF) || is_over(client) || (client->call && client->call->gone)) {
 		client_free(client);
 	}
 }
@@ -263,6 +268,8 @@ void ctl_server_free(struct ctl_server *server)
 		(void)close(server->fd);
 		(void)unlink(server->path);
 	}
+	trace_hub_free(server->env->trace);
+	server->env->trace = NULL;
 	list_for_each_safe(it, tmp, &server->clients)
 	{
 		client_free(container_of(it, struct client, node));

@@ -6,8 +6,8 @@
 
 static const struct ctl_command *const groups[] = {
 	ctl_server_commands,      ctl_location_commands, ctl_transport_commands,
-	ctl_transaction_commands, ctl_trunk_commands,    ctl_explain_commands,
-	ctl_user_commands,
+	ctl_transaction_commands, ctl_trunk_commands,    ctl_user_commands,
+	ctl_explain_commands,     ctl_trace_commands,
 };
 
 bool ctl_entry_at(const struct ctl_env *env, size_t i, struct ctl_entry *entry_r)
@@ -18,9 +18,15 @@ bool ctl_entry_at(const struct ctl_env *env, size_t i, struct ctl_entry *entry_r
 	for (size_t g = 0; g < sizeof(groups) / sizeof(groups[0]); g++) {
 		for (const struct ctl_command *c = groups[g]; c->name; c++) {
 			if (i-- == 0) {
-				*entry_r = (struct ctl_entry){ c->name,    c->args,    c->help,
-					                       c->columns, c->changes, c,
-					                       NULL };
+				*entry_r = (struct ctl_entry){
+					.name = c->name,
+					.args = c->args,
+					.help = c->help,
+					.columns = c->columns,
+					.changes = c->effect == CTL_CHANGES,
+					.streams = c->effect == CTL_STREAMS,
+					.core = c,
+				};
 				return true;
 			}
 		}
@@ -29,7 +35,13 @@ bool ctl_entry_at(const struct ctl_env *env, size_t i, struct ctl_entry *entry_r
 	if (!m) {
 		return false;
 	}
-	*entry_r = (struct ctl_entry){ m->name, m->args, m->help, NULL, m->changes, NULL, m };
+	*entry_r = (struct ctl_entry){
+		.name = m->name,
+		.args = m->args,
+		.help = m->help,
+		.changes = m->changes,
+		.module = m,
+	};
 	return true;
 }
 

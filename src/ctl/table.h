@@ -8,7 +8,7 @@ struct belfry_command;
 
 struct ctl_entry {
 	const char *name, *args, *help, *columns;
-	bool changes;
+	bool changes, streams;
 	const struct ctl_command *core; /* one of the two */
 	const struct belfry_command *module;
 };
@@ -34,6 +34,7 @@ extern const struct ctl_command ctl_server_commands[];
 extern const struct ctl_command ctl_explain_commands[];
 extern const struct ctl_command ctl_location_commands[];
 extern const struct ctl_command ctl_transport_commands[];
+extern const struct ctl_command ctl_trace_commands[];
 extern const struct ctl_command ctl_transaction_commands[];
 extern const struct ctl_command ctl_trunk_commands[];
 extern const struct ctl_command ctl_user_commands[];

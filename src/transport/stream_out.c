@@ -100,6 +100,17 @@ static int post_send(struct transport *tp, const struct tp_flow *flow, bool reop
 /* --- send ----------------------------------------------------------------------------------------
  */
 
+/* A trace is told here, by the connection's worker, who knows where it really leads. */
+static int put_out(struct stream *s, const struct sip_out *out)
+{
+	int err = stream_put(s, out->iov, out->iov_n);
+
+	if (err == 0) {
+		tp_trace(s->tp, true, &s->flow, out);
+	}
+	return err;
+}
+
 int stream_send(struct transport *tp, struct tp_flow *flow, bool reopen, const struct sip_out *out)
 {
 	/* Answers, which may be reopened for, still go to a peer that has sent FIN. */
@@ -112,7 +123,7 @@ int stream_send(struct transport *tp, struct tp_flow *flow, bool reopen, const s
 			return post_send(tp, flow, reopen, out);
 		}
 		s = stream_find(tp, flow->conn);
-		return stream_put(s, out->iov, out->iov_n);
+		return put_out(s, out);
 	}
 	if (flow->conn && !reopen) {
 		return BELFRY_EUNREACH;
@@ -126,7 +137,7 @@ int stream_send(struct transport *tp, struct tp_flow *flow, bool reopen, const s
 	}
 	flow->conn = s->flow.conn;
 	flow->accepted = false;
-	return stream_put(s, out->iov, out->iov_n);
+	return put_out(s, out);
 }
 
 struct close_job {

@@ -63,7 +63,8 @@ int transport_send(struct transport *tp, struct tp_flow *flow, bool reopen,
 {
 	int err = tp->ops->send(tp, flow, reopen, out);
 
-	if (err == 0) {
+	/* What goes down a connection is told by its worker (stream_out.c). */
+	if (err == 0 && (tp->fake || !tp_proto_is_reliable(flow->proto))) {
 		tp_trace(tp, true, flow, out);
 	}
 	return err;

@@ -140,7 +140,8 @@ struct tp_conn_info {
 typedef void(tp_conn_cb)(void *arg, const struct tp_conn_info *info);
 void transport_each_conn(struct transport *tp, tp_conn_cb *cb, void *arg);
 
-/* Hooks for trace: called for each message as on the wire when set; one flag test otherwise. */
+/* Hooks for trace: called for each message as on the wire when set; one flag test otherwise. What is
+ * sent down another worker's connection is told on that one. */
 typedef void(tp_trace_cb)(void *arg, bool sent, const struct tp_flow *flow,
                           const struct sip_out *out);
 void transport_set_trace(struct transport *tp, tp_trace_cb *cb, void *arg);
