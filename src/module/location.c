@@ -2,6 +2,7 @@
 /* belfry_location_apply(): a REGISTER's change, handed to the location and answered when durable.
  */
 #include "module/internal.h"
+#include "util/sbuf.h"
 
 #include <errno.h>
 
@@ -62,14 +63,17 @@ bool belfry_bindings_next(const struct belfry_bindings *bs, size_t *i, struct be
 	return false;
 }
 
-/* "udp:192.0.2.1:5060" */
-static struct str received(struct belfry_req *req)
+/* "udp:192.0.2.1:5060" into @space. */
+static struct str received(const struct belfry_req *req, char space[NET_ADDR_TEXT + 8])
 {
 	char text[NET_ADDR_TEXT];
-	struct str proto = tp_proto_param(req->from.proto);
-	struct str addr = net_addr_text(&req->from.remote, text);
+	struct sbuf b;
 
-	return arena_printf(proxy_arena(req), "%.*s:%.*s", STR_FMT(proto), STR_FMT(addr));
+	sbuf_init(&b, space, NET_ADDR_TEXT + 8);
+	sbuf_add(&b, tp_proto_param(req->from.proto));
+	sbuf_char(&b, ':');
+	sbuf_add(&b, net_addr_text(&req->from.remote, text));
+	return sbuf_str(&b);
 }
 
 static void op_fill(struct loc_op *op, const struct belfry_contact_op *from,
@@ -101,16 +105,14 @@ static void op_fill(struct loc_op *op, const struct belfry_contact_op *from,
 	}
 }
 
-static int change_make(struct belfry_req *req, const struct belfry_change *change, uint64_t now_ms,
-                       struct loc_change *out)
+static int change_make(struct belfry_req *req, const struct belfry_change *change,
+                       struct str source, uint64_t now_ms, struct loc_change *out)
 {
 	struct loc_op *ops = NULL;
-	struct str source;
 
 	if (change->ops_n > 0) {
-		source = received(req);
 		ops = arena_alloc(proxy_arena(req), change->ops_n * sizeof(*ops));
-		if (!ops || !source.p) {
+		if (!ops) {
 			return -ENOMEM;
 		}
 		for (size_t i = 0; i < change->ops_n; i++) {
@@ -164,10 +166,11 @@ int belfry_location_apply(struct belfry_req *req, struct belfry_mod *mod,
 {
 	struct worker *w = mod->mw->worker;
 	struct apply *a = arena_alloc(proxy_arena(req), sizeof(*a));
+	char source[NET_ADDR_TEXT + 8]; /* copied by loc_apply() */
 	struct loc_change lc;
 	int ret;
 
-	if (!a || change_make(req, change, w->clock.now_ms, &lc) < 0) {
+	if (!a || change_make(req, change, received(req, source), w->clock.now_ms, &lc) < 0) {
 		return -ENOMEM;
 	}
 	*a = (struct apply){

@@ -164,19 +164,37 @@ uint64_t net_addr_hash(const struct net_addr *a)
 	return hash_mix(hash_mix(half[0]) ^ half[1] ^ ((uint64_t)a->port << 48 | a->family));
 }
 
+/* A number without sign; on the path of every message, where printf would cost too much. */
+static char *number_print(char *p, unsigned v)
+{
+	char digits[10];
+	size_t n = 0;
+
+	do {
+		digits[n++] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v > 0);
+	while (n > 0) {
+		*p++ = digits[--n];
+	}
+	return p;
+}
+
 static size_t ip_print(const struct net_addr *a, char *out)
 {
-	const char *ok = NULL;
+	char *p = out;
 
-	if (a->family == 4) {
-		ok = inet_ntop(AF_INET, a->ip, out, NET_ADDR_TEXT);
-	} else if (a->family == 6) {
-		ok = inet_ntop(AF_INET6, a->ip, out, NET_ADDR_TEXT);
+	if (a->family == 6) {
+		return inet_ntop(AF_INET6, a->ip, out, NET_ADDR_TEXT) ? strlen(out) : 0;
 	}
-	if (!ok) {
-		out[0] = '\0';
+	for (int i = 0; a->family == 4 && i < 4; i++) {
+		if (i > 0) {
+			*p++ = '.';
+		}
+		p = number_print(p, a->ip[i]);
 	}
-	return strlen(out);
+	*p = '\0';
+	return (size_t)(p - out);
 }
 
 struct str net_addr_ip_text(const struct net_addr *a, char *out)
@@ -193,7 +211,12 @@ struct str net_addr_text(const struct net_addr *a, char *out)
 		out[0] = '[';
 	}
 	n += ip_print(a, out + n);
-	n += (size_t)snprintf(out + n, NET_ADDR_TEXT - n, "%s:%u", is_6 ? "]" : "", a->port);
+	if (is_6) {
+		out[n++] = ']';
+	}
+	out[n++] = ':';
+	n = (size_t)(number_print(out + n, a->port) - out);
+	out[n] = '\0';
 	return str_make(out, n);
 }
 

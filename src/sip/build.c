@@ -173,14 +173,26 @@ int sip_build_reply(const struct sip_msg *req, const struct sip_reply *reply, st
 struct str sip_via_received_params(struct arena *arena, const struct sip_via *via,
                                    struct str source_ip, uint16_t source_port)
 {
-	if (via->has_rport) { /* RFC 3581 4: both, even when nothing differs */
-		return arena_printf(arena, ";received=%.*s;rport=%u", STR_FMT(source_ip),
-		                    (unsigned int)source_port);
-	}
-	if (via->received.p == NULL && sip_host_eq(via->host, source_ip)) {
+	const struct str name = STR(";received="), rport = STR(";rport=");
+	size_t cap = name.n + source_ip.n + rport.n + 5;
+	struct sbuf b;
+	char *space;
+
+	if (!via->has_rport && via->received.p == NULL && sip_host_eq(via->host, source_ip)) {
 		return STR("");
 	}
-	return arena_printf(arena, ";received=%.*s", STR_FMT(source_ip));
+	space = arena_alloc(arena, cap);
+	if (space == NULL) {
+		return STR_NONE;
+	}
+	sbuf_init(&b, space, cap);
+	sbuf_add(&b, name);
+	sbuf_add(&b, source_ip);
+	if (via->has_rport) { /* RFC 3581 4: both, even when nothing differs */
+		sbuf_add(&b, rport);
+		sbuf_u64(&b, source_port);
+	}
+	return sbuf_str(&b);
 }
 
 struct str sip_via_with_received(struct arena *arena, const struct sip_via *via,

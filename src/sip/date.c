@@ -3,7 +3,6 @@
 #include "sip/addr.h"
 #include "util/err.h"
 
-#include <stdio.h>
 
 #define DATE_N 29
 
@@ -83,6 +82,15 @@ int sip_date_parse(struct str text, int64_t *unix_r)
 	return 0;
 }
 
+/* The last @n digits of @v, zeros in front. */
+static void put_number(char *out, int v, int n)
+{
+	while (n-- > 0) {
+		out[n] = (char)('0' + v % 10);
+		v /= 10;
+	}
+}
+
 void sip_date_print(int64_t unix_s, char out[30])
 {
 	int64_t day = unix_s / 86400, second = unix_s % 86400, z, era, of_era, year_of_era, of_year;
@@ -102,7 +110,12 @@ void sip_date_print(int64_t unix_s, char out[30])
 	month = (month + 2) % 12;
 	year = (int)(year_of_era + era * 400) + (month < 2);
 	weekday = (int)((day % 7 + 11) % 7);
-	snprintf(out, 30, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + 3 * weekday, mday,
-	         months + 3 * month, year, (int)(second / 3600), (int)(second / 60 % 60),
-	         (int)(second % 60));
+	memcpy(out, "Ddd, 00 Mmm 0000 00:00:00 GMT", 30);
+	memcpy(out, days + 3 * weekday, 3);
+	memcpy(out + 8, months + 3 * month, 3);
+	put_number(out + 5, mday, 2);
+	put_number(out + 12, year, 4);
+	put_number(out + 17, (int)(second / 3600), 2);
+	put_number(out + 20, (int)(second / 60 % 60), 2);
+	put_number(out + 23, (int)(second % 60), 2);
 }
