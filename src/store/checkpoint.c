@@ -22,18 +22,22 @@ void store_aux_poke(struct store *s, bool checkpoint, bool watch)
 	pthread_mutex_unlock(&s->aux_lock);
 }
 
-/* Pages of the log that are not copied back yet; -1: it failed. */
-static int pass(struct store *s)
-{
-	int in_log = 0, copied = 0;
-	int rc = sqlite3_wal_checkpoint_v2(s->aux, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log,
-	                                   &copied);
-	int now = (int)atomic_load_explicit(&s->wal_pages, memory_order_relaxed);
+struct pass {
+	bool ok;
+	int copied; /* pages from the begin of the log on that are in the database */
+	int left;   /* that are not */
+};
 
-	if (rc != SQLITE_OK) {
-		return -1;
-	}
-	return (now > in_log ? now : in_log) - copied;
+static struct pass pass(struct store *s)
+{
+	struct pass p = { 0 };
+	int in_log = 0, now;
+
+	p.ok = sqlite3_wal_checkpoint_v2(s->aux, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log,
+	                                 &p.copied) == SQLITE_OK;
+	now = (int)atomic_load_explicit(&s->wal_pages, memory_order_relaxed);
+	p.left = (now > in_log ? now : in_log) - p.copied;
+	return p;
 }
 
 static void last_pass(struct store *s)
@@ -54,27 +58,33 @@ static void last_pass(struct store *s)
 	pthread_mutex_unlock(&q->lock);
 }
 
+/* Is it worth holding up the writer? When little is left; or when the log has grown long because
+ * the writer is quicker (and not because somebody reads old pages, which keeps most of it back). */
+static bool is_worth_it(const struct pass *p)
+{
+	return p->ok && (p->left <= STORE_GATE_PAGES ||
+	                 (p->left + p->copied > STORE_WAL_LONG && p->left < p->copied));
+}
+
 static void checkpoint(struct store *s)
 {
-	int left = -1, before = -1;
-	unsigned pages;
+	struct pass last = pass(s);
+	unsigned limit = STORE_WAL_PAGES;
 
-	for (int i = 0; i < PASSES_MAX; i++) {
-		left = pass(s);
-		if (left <= STORE_GATE_PAGES || (before >= 0 && left >= before)) {
-			break; /* little is left, it failed, or somebody reads what is old */
+	for (int i = 1; i < PASSES_MAX && last.ok && last.left > STORE_GATE_PAGES; i++) {
+		int before = last.left;
+
+		last = pass(s);
+		if (last.left >= before) {
+			break;
 		}
-		before = left;
 	}
-	if (left >= 0 && left <= STORE_GATE_PAGES) {
+	if (is_worth_it(&last)) {
 		last_pass(s);
+	} else { /* not before as much again has been written */
+		limit += atomic_load_explicit(&s->wal_pages, memory_order_relaxed);
 	}
-	/* Not before as much again has been written, should it not have worked. */
-	pages = atomic_load_explicit(&s->wal_pages, memory_order_relaxed);
-	atomic_store_explicit(&s->wal_limit,
-	                      left >= 0 && left <= STORE_GATE_PAGES ? STORE_WAL_PAGES
-	                                                            : pages + STORE_WAL_PAGES,
-	                      memory_order_relaxed);
+	atomic_store_explicit(&s->wal_limit, limit, memory_order_relaxed);
 }
 
 static void watch(struct store *s)

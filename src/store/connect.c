@@ -11,6 +11,7 @@ void store_note_error(struct store *s, sqlite3 *db)
 {
 	int os = sqlite3_system_errno(db);
 
+	s->last_code = sqlite3_errcode(db) & 0xff;
 	if (os) {
 		snprintf(s->last_error, sizeof(s->last_error), "%s (%s)", sqlite3_errmsg(db),
 		         strerror(os));

@@ -26,7 +26,8 @@
 #define STORE_WAL_MAX    (16U << 20) /* bytes of log at which it is copied back */
 #define STORE_WAL_PAGES  (STORE_WAL_MAX / STORE_PAGE_SIZE)
 #define STORE_WAL_KEEP   (64 << 20) /* a longer log file is cut when it begins anew */
-#define STORE_GATE_PAGES 512        /* so few pages are copied back with the writer held up */
+#define STORE_WAL_LONG   (4 * (int)STORE_WAL_PAGES) /* then it is, whatever it costs */
+#define STORE_GATE_PAGES 512 /* so few pages are copied back with the writer held up */
 #define STORE_CACHE_KIB  4096
 
 /* Results for one thread: a list, and the job that carries it there. */
@@ -102,6 +103,7 @@ struct store {
 	pthread_mutex_t health_lock;
 	char health[256];     /* empty: ok */
 	char last_error[256]; /* writer thread: what SQLite said last */
+	int last_code;        /* and its number */
 	struct counters *counters;
 	struct counter_set *counts;
 	int up_gauge, queue_gauge, commit_hist, failures;
@@ -118,6 +120,7 @@ int store_sync_dir(const char *dir);
 /* schema.c */
 extern const char store_schema_sql[];
 int store_schema_check(struct store *s, char **error_r);
+int store_damaged(const struct store *s, const char *what, char **error_r); /* BELFRY_ECORRUPT */
 int store_meta_get(sqlite3 *db, const char *key, int64_t *v_r); /* BELFRY_ENOENT, BELFRY_EAGAIN */
 
 /* connect.c */

@@ -89,7 +89,7 @@ static int too_new(const struct store *s, const char *what, int64_t stored, int6
 	return BELFRY_EVERSION;
 }
 
-static int damaged(const struct store *s, const char *what, char **error_r)
+int store_damaged(const struct store *s, const char *what, char **error_r)
 {
 	*error_r = store_error("%s is damaged (%s); it was not changed. Restore a copy, or save "
 	                       "what can be saved with: sqlite3 %s .recover",
@@ -115,7 +115,7 @@ static int tables_check(struct store *s, char **error_r)
 
 		sqlite3_finalize(stmt);
 		if (rc) {
-			return damaged(s, sqlite3_errmsg(s->writer), error_r);
+			return store_damaged(s, sqlite3_errmsg(s->writer), error_r);
 		}
 	}
 	return 0;
@@ -127,10 +127,10 @@ int store_schema_check(struct store *s, char **error_r)
 	int err = store_meta_get(s->writer, "schema_version", &version);
 
 	if (err || version < 1) {
-		return damaged(s,
-		               err == BELFRY_EAGAIN ? sqlite3_errmsg(s->writer)
-		                                    : "no schema_version in meta",
-		               error_r);
+		return store_damaged(s,
+		                     err == BELFRY_EAGAIN ? sqlite3_errmsg(s->writer)
+		                                          : "no schema_version in meta",
+		                     error_r);
 	}
 	if (version > STORE_SCHEMA_VERSION) {
 		return too_new(s, "the schema", version, STORE_SCHEMA_VERSION, error_r);
@@ -156,7 +156,7 @@ int store_add_schema(struct store *s, const struct store_schema *schema, char **
 	}
 	err = store_meta_get(s->writer, key, &version);
 	if (err == BELFRY_EAGAIN) {
-		return damaged(s, sqlite3_errmsg(s->writer), error_r);
+		return store_damaged(s, sqlite3_errmsg(s->writer), error_r);
 	}
 	if (version < 0 || version > known) {
 		return too_new(s, key, version, known, error_r);

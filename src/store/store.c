@@ -91,9 +91,12 @@ static int open_writer(struct store *s, char **error_r)
 {
 	int err = store_connect(s, STORE_WRITER, &s->writer);
 
+	if (err && (s->last_code == SQLITE_CORRUPT || s->last_code == SQLITE_NOTADB)) {
+		return store_damaged(s, s->last_error, error_r);
+	}
 	if (err) {
 		*error_r = store_error("cannot open %s: %s", s->path, s->last_error);
-		return err == BELFRY_EAGAIN ? -EIO : err;
+		return -EIO;
 	}
 	(void)sqlite3_db_config(s->writer, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	err = store_schema_check(s, error_r);
