@@ -58,12 +58,11 @@ static const struct conf_route *find(const struct belfry_req *req)
 	return NULL;
 }
 
-/* $user, $domain and $uri are of the Request-URI, escaped as they came. */
+/* $user and $domain are of the Request-URI, escaped as they came. */
 static struct str substitute(struct belfry_req *req, struct str text)
 {
-	static const struct str names[] = { STR_INIT("$user"), STR_INIT("$domain"),
-		                            STR_INIT("$uri") };
-	const struct str values[] = { req->ruri.user, req->ruri.host, req->ruri.text };
+	static const struct str names[] = { STR_INIT("$user"), STR_INIT("$domain") };
+	const struct str values[] = { req->ruri.user, req->ruri.host };
 	size_t cap = text.n + 1;
 	struct sbuf b;
 	char *space;
@@ -79,10 +78,10 @@ static struct str substitute(struct belfry_req *req, struct str text)
 	while (text.n > 0) {
 		size_t k = 0;
 
-		while (k < 3 && !str_starts(text, names[k])) {
+		while (k < 2 && !str_starts(text, names[k])) {
 			k++;
 		}
-		if (k < 3) {
+		if (k < 2) {
 			sbuf_add(&b, values[k]);
 			text = str_skip(text, names[k].n);
 		} else {

@@ -5,7 +5,7 @@
 #include <stdarg.h>
 
 static const char base[] =
-	"server: { name = \"proxy.example.com\"; user = \"\"; group = \"\"; };\n"
+	"server: { name = \"proxy.example.com\"; user = \"\"; group = \"\"; trace_ring = 0; };\n"
 	"listen = ( { transport = \"udp\"; address = \"192.0.2.1\"; port = 5060; },\n"
 	"  { transport = \"tcp\"; address = \"192.0.2.1\"; port = 5060; },\n"
 	"  { transport = \"udp\"; address = \"2001:db8::1\"; port = 5060; },\n"
