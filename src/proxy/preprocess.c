@@ -3,6 +3,8 @@
  */
 #include "proxy/core.h"
 
+#include <limits.h>
+
 static bool has_param(const struct sip_uri *uri, struct str name)
 {
 	struct str value;
@@ -98,17 +100,20 @@ static enum step_result undo_strict_router(struct belfry_req *req)
 	return STEP_NEXT;
 }
 
-/* How many Route values there are once the last one may have become the Request-URI. */
+/* How many Route values may be looked at: not the last one when it has become the Request-URI. */
 static unsigned route_count(const struct belfry_req *req)
 {
 	struct sip_values it;
 	unsigned n = 0;
 
+	if (!req->route_popped) {
+		return UINT_MAX;
+	}
 	sip_values_init(&it, req->msg, SIP_H_ROUTE);
 	while (sip_values_next(&it)) {
 		n++;
 	}
-	return req->route_popped ? n - 1 : n;
+	return n - 1;
 }
 
 static const struct tp_listener *listener_named(struct belfry_req *req, const struct sip_uri *uri)
@@ -149,7 +154,10 @@ static enum step_result take_own_routes(struct belfry_req *req)
 		struct str check;
 
 		found = sip_addr_next(&it, &addr);
-		if (found <= 0) {
+		if (found == 0) {
+			break;
+		}
+		if (found < 0) {
 			return proxy_refuse(req, REFUSED_SYNTAX, 400, "RFC 3261 16.4", STR_NONE);
 		}
 		if (!proxy_uri_is_own(req, &addr.uri)) {
@@ -162,8 +170,9 @@ static enum step_result take_own_routes(struct belfry_req *req)
 		    proxy_rr_check(req, check)) {
 			req->in_dialog = true;
 		}
-		req->out_hint = listener_named(req, &addr.uri);
-		req->route_skip++;
+		if (req->route_skip++ > 0) { /* the second one names the other side */
+			req->out_hint = listener_named(req, &addr.uri);
+		}
 	}
 	if (req->route_skip) {
 		note_n(req, "RFC 3261 16.4", "%n Route values of ours are taken away",

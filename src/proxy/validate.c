@@ -120,11 +120,14 @@ enum step_result proxy_validate(struct belfry_req *req)
 		}
 		return proxy_refuse(req, REFUSED_MAX_FORWARDS, 483, "RFC 3261 16.3 (3)", STR_NONE);
 	}
+	if (req->is_ack) { /* its branch is stateless; Max-Forwards ends a loop */
+		return max_breadth(req);
+	}
 	req->loop = proxy_loop_hash(req->p, msg);
 	if (is_loop(req)) {
 		return proxy_refuse(req, REFUSED_LOOP, 482, "RFC 3261 16.3 (4)", STR_NONE);
 	}
-	if (msg->first[SIP_H_PROXY_REQUIRE] >= 0 && !req->is_ack) {
+	if (msg->first[SIP_H_PROXY_REQUIRE] >= 0) {
 		enum step_result result =
 			refuse_extensions(req, SIP_H_PROXY_REQUIRE, "RFC 3261 16.3 (5)");
 
