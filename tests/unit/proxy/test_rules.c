@@ -46,14 +46,12 @@ END_TEST
 
 START_TEST(a_redirect_rule_answers_302_with_what_it_substitutes)
 {
-	struct rig *rig = rig_new("routes = ( " RULE(
-		"old", "domain = \"old.example\"; method = \"INVITE\";",
-		"redirect = \"sip:$user-at-$domain@example.com\"") "," RULE("same",
-	                                                                    "domain = "
-	                                                                    "\"other.example\";",
-	                                                                    "redirect = "
-	                                                                    "\"$uri;x=y\"") " );"
-	                                                                                    "\n");
+	struct rig *rig = rig_new(
+		"routes = (\n"
+		"  { name = \"old\"; match: { domain = \"old.example\"; method = \"INVITE\"; };\n"
+		"    redirect = \"sip:$user-at-$domain@example.com\"; },\n"
+		"  { name = \"same\"; match: { domain = \"other.example\"; };\n"
+		"    redirect = \"sip:$user@example.org;x=$domain\"; } );\n");
 
 	ck_assert_hdr(rig_refuses(rig, "302", .uri = "sip:joe%41@old.example"), "Contact",
 	              "<sip:joe%41-at-old.example@example.com>");
