@@ -201,6 +201,22 @@ static bool nc_is_new(const struct attempt *a, const struct nonce *nonce, uint32
 	                          now_ms, ttl_ms, take_nc, &use) == 0;
 }
 
+static struct str join(struct arena *arena, struct str left, char between, struct str right)
+{
+	size_t n = left.n + 1 + right.n;
+	char *p = arena_alloc(arena, n);
+	struct sbuf b;
+
+	if (!p) {
+		return STR_NONE;
+	}
+	sbuf_init(&b, p, n);
+	sbuf_add(&b, left);
+	sbuf_char(&b, between);
+	sbuf_add(&b, right);
+	return sbuf_str(&b);
+}
+
 static enum outcome judge(struct attempt *a, const struct credentials *c)
 {
 	uint64_t now_ms = (uint64_t)belfry_unix_ms(a->mod), age_ms;
@@ -227,8 +243,7 @@ static enum outcome judge(struct attempt *a, const struct credentials *c)
 	if (!nc_is_new(a, &nonce, c->has_qop ? c->nc : 0, age_ms)) {
 		return AUTH_STALE;
 	}
-	a->user = arena_printf(belfry_arena(a->req), "%.*s@%.*s", STR_FMT(c->username),
-	                       STR_FMT(a->realm));
+	a->user = join(belfry_arena(a->req), c->username, '@', a->realm);
 	return a->user.p ? AUTH_OK : AUTH_NONE;
 }
 
@@ -241,15 +256,13 @@ static enum outcome authenticate(struct attempt *a)
 	for (int i = -1; (i = sip_msg_next(msg, id, i)) >= 0;) {
 		struct str value = sip_msg_value(msg, i);
 		struct credentials c;
+		int ret = credentials_parse(belfry_arena(a->req), value, &c, &a->bad);
 		enum outcome outcome;
 
-		if (!sip_host_eq(credentials_realm(value), a->realm)) {
+		if (!sip_host_eq(ret < 0 ? credentials_realm(value) : c.realm, a->realm)) {
 			continue;
 		}
-		if (credentials_parse(belfry_arena(a->req), value, &c, &a->bad) < 0) {
-			return AUTH_BAD;
-		}
-		outcome = judge(a, &c);
+		outcome = ret < 0 ? AUTH_BAD : judge(a, &c);
 		if (outcome != AUTH_NONE) {
 			return outcome;
 		}
