@@ -168,6 +168,23 @@ static int make_layers(struct daemon *d, struct worker *w, char **error_r)
 	return err ? err : make_proxy(d, w);
 }
 
+/* What one worker learns of a target's health the others learn from it. */
+static int link_resolvers(struct daemon *d, unsigned n)
+{
+	struct dns_resolver **all = calloc(n, sizeof(struct dns_resolver *));
+	int err;
+
+	if (!all) {
+		return -ENOMEM;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		all[i] = d->each[i].dns;
+	}
+	err = dns_resolvers_link(all, n);
+	free(all);
+	return err;
+}
+
 static int make_all_layers(struct daemon *d)
 {
 	unsigned n = workers_n(d->workers);
@@ -184,6 +201,7 @@ static int make_all_layers(struct daemon *d)
 	for (unsigned i = 0; !err && i < n; i++) {
 		err = make_layers(d, workers_get(d->workers, i), &error);
 	}
+	err = err ? err : link_resolvers(d, n);
 	return err ? failed(err, "workers", error) : 0;
 }
 
