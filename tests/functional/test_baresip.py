@@ -43,9 +43,13 @@ def test_two_phones_register_and_call(server, phone, proto):
     talk(server, a, b)
 
 
+# This baresip gives up on a challenge list that has more than MD5 in it.
+MD5_ONLY = 'register = true; calls = "local"; algorithms = ( "MD5" );'
+
+
 @pytest.mark.parametrize("proto", ["udp", "tcp"])
 def test_two_phones_with_passwords(make_server, workers, phone, proto):
-    server = make_server(workers=workers, relay="users", auth='register = true; calls = "local";')
+    server = make_server(workers=workers, relay="users", auth=MD5_ONLY)
     for name in ("alice", "bob"):
         server.ctl("user", "add", name + "@example.com", "--password-stdin", stdin="secret-%s\n" % name)
     a = phone(server, "alice", proto=proto, password="secret-alice")
@@ -56,7 +60,7 @@ def test_two_phones_with_passwords(make_server, workers, phone, proto):
 
 
 def test_a_wrong_password_does_not_register(make_server, workers, phone):
-    server = make_server(workers=workers, relay="users", auth='register = true; calls = "local";')
+    server = make_server(workers=workers, relay="users", auth=MD5_ONLY)
     server.ctl("user", "add", "alice@example.com", "--password-stdin", stdin="right\n")
     a = phone(server, "alice", password="wrong")
     a.registered("401 Unauthorized")
