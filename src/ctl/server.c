@@ -213,19 +213,21 @@ static void client_new(struct ctl_server *server, int fd)
 	(void)bufferevent_enable(client->bev, EV_READ | EV_WRITE);
 }
 
+/* Takes those that wait; the others stay in the backlog until a place is free. */
 static void accept_cb(int listener, short what, void *arg)
 {
 	struct ctl_server *server = arg;
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd;
 
 	(void)what;
-	if (fd < 0) {
-		return;
+	while (server->clients_n < CLIENTS_MAX) {
+		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd < 0) {
+			return;
+		}
+		client_new(server, fd);
 	}
-	client_new(server, fd);
-	if (server->clients_n >= CLIENTS_MAX) {
-		(void)event_del(server->accept); /* the others wait in the backlog */
-	}
+	(void)event_del(server->accept);
 }
 
 /* --- life ---------------------------------------------------------------------------------------

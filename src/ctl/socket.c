@@ -13,7 +13,7 @@
 #include "util/err.h"
 #include "util/log.h"
 
-#define BACKLOG 64
+#define BACKLOG 1024
 
 static int fail(int err, const char *what, const char *path, char **error_r)
 {
