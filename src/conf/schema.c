@@ -33,7 +33,7 @@ static const struct belfry_setting server_settings[] = {
 		"seconds until a connection without a registered flow or a transaction is closed"),
 	BELFRY_SET_INT(
 		struct conf_server, trace_ring, 1000, 0, 100000,
-		"recent requests whose decisions are kept for `belfryctl why`, over all workers; "
+		"recent calls whose decisions are kept for `belfryctl why`, over all workers; "
 		"0: none"),
 	BELFRY_SET_END,
 };

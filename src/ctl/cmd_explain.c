@@ -278,7 +278,7 @@ const struct ctl_command ctl_explain_commands[] = {
 	{ "explain", "METHOD URI [--from URI] [--source ADDR] [--user AOR]",
 	  "what would be decided for such a request; nothing is sent. --user: as if authenticated",
 	  "rule text", false, run_explain },
-	{ "why", "CALL-ID", "what was decided for the recent requests of a call",
+	{ "why", "CALL-ID", "what was decided for a recent call",
 	  "method status at rule text", false, run_why },
 	{ 0 },
 };

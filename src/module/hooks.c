@@ -108,6 +108,23 @@ static struct table *table_new(const struct sizes *sizes)
 	return table;
 }
 
+/* Older tables that no request uses any more. */
+static void free_unused(struct module_worker *mw)
+{
+	struct table **at = &table_of(mw->table)->next;
+
+	while (*at) {
+		struct table *old = *at;
+
+		if (proxy_hooks_in_use(mw->proxy, &old->t)) {
+			at = &old->next;
+		} else {
+			*at = old->next;
+			free(old);
+		}
+	}
+}
+
 int module_hooks_build(struct module_worker *mw, const struct conf *conf)
 {
 	struct table *table;
@@ -123,10 +140,11 @@ int module_hooks_build(struct module_worker *mw, const struct conf *conf)
 			add_module(&table->t, &mw->mods[i]);
 		}
 	}
-	/* Requests in progress keep the table they began with: old ones are freed at the end. */
+	/* Requests in progress keep the table they began with. */
 	table->next = mw->table ? table_of(mw->table) : NULL;
 	mw->table = &table->t;
 	proxy_set_hooks(mw->proxy, mw->table);
+	free_unused(mw);
 	return 0;
 }
 

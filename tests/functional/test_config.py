@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line and the configuration: belfryd -t, -D, -V, exit codes, messages."""
 import os
-import pathlib
-import pwd
 import re
 import socket
 import subprocess

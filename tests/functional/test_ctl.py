@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from conftest import BUILD
+from conftest import BUILD, ROOT
 
 
 @pytest.fixture
@@ -76,14 +76,9 @@ def test_command_table_serves_the_client(one):
 
 
 def test_every_core_command_is_in_the_manual(one):
-    man = (pathlib_root() / "man/belfryctl.8").read_text().replace("\\ ", " ").replace("\\-", "-")
+    man = (ROOT / "man/belfryctl.8").read_text().replace("\\ ", " ").replace("\\-", "-")
     for c in one.json("commands")["commands"]:
         assert c["name"].replace(".", " ") in man, c["name"]
-
-
-def pathlib_root():
-    from conftest import ROOT
-    return ROOT
 
 
 def test_exit_codes(one, tmp_path):
@@ -211,13 +206,12 @@ def test_explain_and_why(make_server, peer):
     assert "RULE" in s.ctl("explain", "OPTIONS", "sip:example.com", "--source", "127.0.0.9:5070").stdout
     assert s.ctl("explain", "INVITE", "not a uri", check=False).returncode == 1
     assert s.ctl("explain", "INVITE", bob.aor, "--source", "x", check=False).returncode == 1
-    msg = alice.request("MESSAGE", bob.aor)
-    alice.send(msg.raw)
-    bob.reply(bob.expect("MESSAGE"), 200, "OK")
-    alice.expect(200)
-    call_id = [l for l in msg.raw.decode().split("\r\n") if l.lower().startswith("call-id:")][0].split(":", 1)[1].strip()
-    ds = s.wait_for(lambda: s.json("why", call_id)["decisions"], "decisions")
-    assert any(d["rule"] == "location" for d in ds) and {d["status"] for d in ds} == {200}
+    inv = alice.request("INVITE", bob.aor)
+    alice.send(inv.raw)
+    bob.reply(bob.expect("INVITE"), 486, "Busy Here")
+    alice.ack(inv, alice.final(inv))
+    ds = s.wait_for(lambda: s.json("why", inv["Call-ID"])["decisions"], "decisions")
+    assert any(d["rule"] == "location" for d in ds) and {d["status"] for d in ds} == {486}
     assert s.json("why", "no-such-call")["decisions"] == []
 
 
@@ -299,15 +293,15 @@ def test_many_clients_wait_for_their_turn(one):
 
 
 def test_slow_reader_does_not_block_others(one):
+    filler = Rpc(one)
     for i in range(300):
-        one_rpc = i == 0 and Rpc(one) or one_rpc
-        one_rpc.call("location.add", aor="u%d@example.com" % i, uri="sip:u%d@192.0.2.1;x=%s" % (i, "y" * 400))
+        filler.call("location.add", aor="u%d@example.com" % i, uri="sip:u%d@192.0.2.1;x=%s" % (i, "y" * 400))
     slow = Rpc(one)
     for _ in range(100):
         slow.send({"jsonrpc": "2.0", "id": 1, "method": "location.list"})
     assert one.json("status")["bindings"] == 300
     slow.close()
-    one_rpc.close()
+    filler.close()
 
 
 # --- the socket -----------------------------------------------------------------------------------

@@ -1,0 +1,431 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process: start, ready, drain, stop, reload, privileges, service manager."""
+import json
+import os
+import pwd
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+from conftest import BUILD, SLOW, free_port
+
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="as root only")
+
+
+def rewrite(server, old, new):
+    text = server.conf_file.read_text()
+    assert old in text
+    server.conf_file.write_text(text.replace(old, new))
+
+
+def ends(server, code=0, timeout=20):
+    got = server.process.wait(timeout * SLOW)
+    log = server.log()
+    server.process = None
+    assert got == code, log
+    return log
+
+
+# --- start ----------------------------------------------------------------------------------------
+
+def test_ready_is_told_at_every_log_level(make_server):
+    s = make_server(start=False, workers=1)
+    rewrite(s, 'level = "debug"', 'level = "error"')
+    s.start()
+    lines = [l for l in s.log().splitlines() if "event=" in l]
+    assert len(lines) == 1 and "event=ready" in lines[0]
+
+
+def test_ready_in_json(make_server):
+    s = make_server(start=False, workers=1)
+    rewrite(s, 'target = "stderr"', 'target = "stderr"; format = "json"')
+    s.start(wait=False)
+    s.wait_log('"event":"ready"')
+    for line in s.log().splitlines():
+        json.loads(line)
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
+def test_address_in_use_is_exit_2(make_server, kind):
+    s = make_server(start=False, workers=1)
+    with socket.socket(socket.AF_INET, kind) as other:
+        other.bind(("127.0.0.1", s.port))
+        if kind == socket.SOCK_STREAM:
+            other.listen()
+        s.start(wait=False)
+        log = ends(s, 2)
+    assert "Address already in use" in log and str(s.port) in log
+    assert not s.socket.exists()
+
+
+def test_second_server_on_a_port_is_refused(make_server):
+    """SO_REUSEPORT would let it in silently."""
+    a = make_server(workers=1)
+    b = make_server(start=False, workers=1)
+    rewrite(b, "port = %d" % b.port, "port = %d" % a.port)
+    b.start(wait=False)
+    assert "Address already in use" in ends(b, 2)
+
+
+def test_state_directory_of_another_process_is_exit_2(make_server):
+    a = make_server(workers=1)
+    b = make_server(start=False, workers=1)
+    rewrite(b, '%s/state' % b.dir, '%s/state' % a.dir)
+    b.start(wait=False)
+    assert "event=start.failed" in ends(b, 2)
+    assert a.json("status")["store"] == "ok"
+
+
+def test_directories_are_made(make_server):
+    s = make_server(start=False, workers=1)
+    rewrite(s, '%s/state' % s.dir, '%s/deep/er/state' % s.dir)
+    s.start()
+    assert (s.dir / "deep/er/state/belfry.db").exists()
+    assert (s.dir / "deep/er/state").stat().st_mode & 0o7 == 0
+
+
+@root_only
+def test_directory_that_cannot_be_made_is_exit_2(make_server):
+    s = make_server(start=False, workers=1)
+    (s.dir / "state").write_text("a file")
+    s.start(wait=False)
+    assert "server.state_dir" in ends(s, 2)
+
+
+def test_wrong_configuration_is_exit_1_before_anything_happens(make_server):
+    s = make_server(start=False, workers=1)
+    rewrite(s, "relay = ", "rely = ")
+    s.start(wait=False)
+    log = ends(s, 1)
+    assert re.match(r"\S*belfry.conf:\d+: proxy: unknown setting \"rely\"", log)
+    assert not (s.dir / "state").exists() and not (s.dir / "run").exists()
+
+
+def test_port_zero_is_any_free_one(make_server):
+    s = make_server(start=False, workers=2)
+    rewrite(s, "port = %d" % s.port, "port = 0")
+    s.start()
+    ports = {l["transport"]: int(l["address"].rsplit(":", 1)[1]) for l in s.json("status")["listeners"]}
+    assert ports["udp"] > 0 and ports["tcp"] > 0
+
+
+# --- privileges -----------------------------------------------------------------------------------
+
+@root_only
+def test_root_becomes_the_user_and_keeps_one_capability(make_server):
+    user = pwd.getpwnam("nobody")
+    s = make_server(start=False, workers=2)
+    os.chmod(s.dir.parent, 0o755)
+    os.chmod(s.dir, 0o755)
+    rewrite(s, 'user = ""; group = "";', 'user = "nobody";')
+    rewrite(s, 'drain_timeout', 'group = "nogroup"; drain_timeout')
+    s.start()
+    for task in os.listdir("/proc/%d/task" % s.process.pid):
+        with open("/proc/%d/task/%s/status" % (s.process.pid, task)) as f:
+            status = dict(l.rstrip("\n").split(":\t", 1) for l in f if ":\t" in l)
+        assert set(status["Uid"].split()) == {str(user.pw_uid)}, status["Name"]
+        assert status["CapPrm"] == status["CapEff"] == "0000000000000400", status["Name"]
+        assert status["CapInh"] == "0000000000000000" and status["NoNewPrivs"] == "1"
+    for path in ("state", "state/belfry.db", "run", "run/control.sock"):
+        assert (s.dir / path).stat().st_uid in ((user.pw_uid,) if path != "run/control.sock" else (0, user.pw_uid))
+    assert s.json("status")["ready"] is True
+    low = free_low_port()
+    rewrite(s, "port = %d" % s.port, "port = %d" % low)
+    s.ctl("reload")
+    assert any(l["address"].endswith(":%d" % low) for l in s.json("status")["listeners"])
+
+
+def free_low_port():
+    for port in range(1000, 700, -1):
+        with socket.socket() as t, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
+            try:
+                t.bind(("127.0.0.1", port))
+                u.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    pytest.skip("no free low port")
+
+
+# --- the end --------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
+def test_idle_server_ends_at_once_when_told(server, sig):
+    begin = time.monotonic()
+    server.process.send_signal(sig)
+    log = ends(server)
+    assert time.monotonic() - begin < 2 * SLOW and "drain.timeout" not in log
+    assert "event=stopped" in log and not server.socket.exists()
+
+
+def open_call(server, peer):
+    alice, bob = peer(server), peer(server, user="bob")
+    bob.register()
+    inv = alice.request("INVITE", bob.aor)
+    alice.send(inv.raw)
+    got = bob.expect("INVITE")
+    bob.reply(got, 180, "Ringing")
+    alice.expect(180)
+    return alice, bob, inv, got
+
+
+def test_drain_lets_a_call_finish_and_refuses_new_ones(make_server, workers, peer):
+    s = make_server(workers=workers)
+    rewrite(s, "drain_timeout = 3", "drain_timeout = 60")
+    s.stop()
+    s.start()
+    alice, bob, inv, got = open_call(s, peer)
+    s.process.send_signal(signal.SIGTERM)
+    s.wait_log("event=stopping")
+    s.wait_for(lambda: s.json("status")["draining"], "draining")
+    new = alice.request("INVITE", "sip:carol@example.com")
+
+    def refused():
+        alice.send(new.raw)
+        r = alice.final(new)
+        alice.ack(new, r)
+        return r.status == 503 and r["Retry-After"]
+    assert refused()
+    assert s.process.poll() is None
+    bob.reply(got, 486, "Busy Here")
+    alice.ack(inv, alice.final(inv))
+    log = ends(s)
+    assert "drain.timeout" not in log
+
+
+def test_drain_ends_at_its_time_limit(make_server, workers, peer):
+    s = make_server(workers=workers)
+    rewrite(s, "drain_timeout = 3", "drain_timeout = 1")
+    s.stop()
+    s.start()
+    open_call(s, peer)
+    begin = time.monotonic()
+    s.ctl("drain")
+    log = ends(s)
+    assert 0.9 < time.monotonic() - begin < 4 * SLOW and "event=drain.timeout" in log
+
+
+def test_second_signal_ends_at_once(make_server, workers, peer):
+    s = make_server(workers=workers)
+    rewrite(s, "drain_timeout = 3", "drain_timeout = 60")
+    s.stop()
+    s.start()
+    open_call(s, peer)
+    s.process.send_signal(signal.SIGTERM)
+    s.wait_log("event=stopping")
+    s.process.send_signal(signal.SIGTERM)
+    begin = time.monotonic()
+    ends(s)
+    assert time.monotonic() - begin < 5 * SLOW
+
+
+def test_stop_ends_at_once(make_server, workers, peer):
+    s = make_server(workers=workers)
+    rewrite(s, "drain_timeout = 3", "drain_timeout = 60")
+    s.stop()
+    s.start()
+    open_call(s, peer)
+    assert s.json("stop") == {}
+    ends(s)
+
+
+def test_absorbing_transactions_do_not_delay_the_end(make_server, peer):
+    s = make_server(workers=1)
+    alice, bob = peer(s), peer(s, user="bob")
+    bob.register()
+    msg = alice.request("MESSAGE", bob.aor)
+    alice.send(msg.raw)
+    bob.reply(bob.expect("MESSAGE"), 200, "OK")
+    alice.expect(200)
+    begin = time.monotonic()
+    s.process.send_signal(signal.SIGTERM)
+    ends(s)
+    assert time.monotonic() - begin < 2 * SLOW
+
+
+# --- reload ---------------------------------------------------------------------------------------
+
+def test_reload_applies_domains_and_modules_settings(server, peer):
+    alice = peer(server)
+    assert alice.ask(alice.request("MESSAGE", "sip:x@example.com")).status == 480
+    assert server.ctl("location", "add", "bob@example.org", "sip:bob@192.0.2.1", check=False).returncode == 1
+    rewrite(server, '"example.com"', '"example.com", "example.org"')
+    server.ctl("reload")
+    server.ctl("location", "add", "bob@example.org", "sip:bob@192.0.2.1")
+    status = server.json("status")
+    assert status["last_reload"]["ok"] is True and abs(status["last_reload"]["time"] - time.time()) < 60 * SLOW
+    rewrite(server, 'durability = "process";', 'durability = "process"; max_contacts = 1;')
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_for(lambda: server.log().count("event=reloaded") == 2, "second reload")
+
+
+def test_wrong_configuration_is_told_and_changes_nothing(server, peer):
+    good = server.conf_file.read_text()
+    server.conf_file.write_text(good.replace('relay = ', 'rely = '))
+    r = server.ctl("reload", check=False)
+    assert r.returncode == 1
+    assert re.search(r"belfry\.conf:\d+: proxy: unknown setting \"rely\"; did you mean \"relay\"\?", r.stderr)
+    status = server.json("status")
+    assert status["last_reload"]["ok"] is False and "rely" in status["last_reload"]["error"]
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_for(lambda: server.log().count("event=reload.refused") == 2, "refusal in the log")
+    alice, bob = peer(server), peer(server, user="bob")
+    bob.register()
+    server.conf_file.write_text(good)
+    server.ctl("reload")
+    assert server.json("status")["last_reload"]["ok"] is True
+
+
+@pytest.mark.parametrize("old, new, name", [
+    ("workers = 1", "workers = 2", "server.workers"),
+    ("/state", "/state2", "server.state_dir"),
+    ("/run", "/run2", "server.run_dir"),
+    ('control: { ', 'control: { socket = "/tmp/none.sock"; ', "control.socket"),
+    ('user = ""', 'user = "root"', "server.user"),
+])
+def test_what_needs_a_restart_is_refused(make_server, old, new, name):
+    s = make_server(workers=1)
+    rewrite(s, old, new)
+    r = s.ctl("reload", check=False)
+    assert r.returncode == 1 and "a change of %s needs a restart" % name in r.stderr
+
+
+def test_listeners_come_and_go_with_a_reload(server, peer):
+    extra = free_port()
+    alice, tcp = peer(server), peer(server, user="carol", proto="tcp")
+    kept = tcp.stream()
+    text = server.conf_file.read_text()
+    server.conf_file.write_text(text.replace("listen = ( ", 'listen = ( { transport = "udp"; address = "127.0.0.1"; '
+                                             'port = %d; }, { transport = "tcp"; address = "127.0.0.1"; port = %d; }, '
+                                             % (extra, extra)))
+    server.ctl("reload")
+    assert len(server.json("status")["listeners"]) == 6
+    with socket.create_connection(("127.0.0.1", extra), 5):
+        pass
+    server.conf_file.write_text(text)
+    server.ctl("reload")
+    assert len(server.json("status")["listeners"]) == 4
+
+    def refused():
+        try:
+            socket.create_connection(("127.0.0.1", extra), 5).close()
+            return False
+        except ConnectionRefusedError:
+            return True
+    server.wait_for(refused, "closed listener")
+    opt = tcp.request("OPTIONS", "sip:127.0.0.1:%d" % server.port)
+    assert tcp.ask(opt).status == 200 and kept is tcp.stream()
+    assert alice.ask(alice.request("OPTIONS", "sip:127.0.0.1:%d" % server.port)).status == 200
+
+
+def test_listener_that_cannot_be_bound_refuses_the_reload(server):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        text = server.conf_file.read_text()
+        server.conf_file.write_text(text.replace("listen = ( ", 'listen = ( { transport = "tcp"; '
+                                                 'address = "127.0.0.1"; port = %d; }, ' % port))
+        r = server.ctl("reload", check=False)
+    assert r.returncode == 1 and "Address already in use" in r.stderr
+    assert len(server.json("status")["listeners"]) == 4
+
+
+def test_call_in_progress_survives_reloads(server, peer):
+    alice, bob, inv, got = open_call(server, peer)
+    for _ in range(5):
+        server.ctl("reload")
+    bob.reply(got, 200, "OK")
+    assert alice.final(inv).status == 200
+
+
+def rss_kib(pid):
+    with open("/proc/%d/smaps_rollup" % pid) as f:
+        return int(re.search(r"^Pss:\s+(\d+)", f.read(), re.M)[1])
+
+
+def test_many_reloads_leave_memory_flat(make_server):
+    s = make_server(workers=2)
+    rewrite(s, 'level = "debug"', 'level = "warning"')
+    n = 1000 if SLOW == 1 else 60
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(str(s.socket))
+    f = sock.makefile("rwb")
+
+    def reloads(n):
+        for _ in range(n):
+            f.write(b'{"jsonrpc":"2.0","id":1,"method":"reload"}\n')
+            f.flush()
+            assert "result" in json.loads(f.readline())
+    reloads(n // 4)
+    before = rss_kib(s.process.pid)
+    reloads(n)
+    assert rss_kib(s.process.pid) - before < (500 if SLOW == 1 else 100000)
+    f.close()
+    sock.close()
+
+
+def test_reloads_at_once_are_refused_politely(server):
+    results = []
+    ts = [threading.Thread(target=lambda: results.append(server.ctl("reload", check=False))) for _ in range(8)]
+    for t in ts:
+        t.start()
+    for t in ts:
+        t.join()
+    assert all(r.returncode == 0 or "a reload is going on" in r.stderr for r in results)
+    assert any(r.returncode == 0 for r in results)
+
+
+# --- service manager ------------------------------------------------------------------------------
+
+class Manager:
+    """What systemd is to the service: a datagram socket."""
+
+    def __init__(self, directory):
+        self.path = str(directory / "notify")
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.sock.bind(self.path)
+        self.seen = []
+
+    def wait(self, what, timeout=20):
+        end = time.monotonic() + timeout * SLOW
+        while not any(what in m for m in self.seen):
+            self.sock.settimeout(max(end - time.monotonic(), 0.01))
+            self.seen.append(self.sock.recv(4096).decode())
+
+
+@pytest.fixture
+def manager(tmpdir_short, monkeypatch):
+    out = subprocess.run([BUILD / "src/belfryd", "-V"], capture_output=True, text=True).stdout
+    if "watchdog: yes" not in out:
+        pytest.skip("built without libsystemd")
+    m = Manager(tmpdir_short)
+    monkeypatch.setenv("NOTIFY_SOCKET", m.path)
+    yield m
+    m.sock.close()
+
+
+def test_service_manager_is_told(manager, make_server):
+    s = make_server(workers=2)
+    manager.wait("READY=1")
+    manager.seen.clear()
+    s.ctl("reload")
+    manager.wait("RELOADING=1\nMONOTONIC_USEC=")
+    manager.wait("READY=1")
+    s.process.send_signal(signal.SIGTERM)
+    manager.wait("STOPPING=1")
+    ends(s)
+
+
+def test_watchdog_is_fed_while_all_workers_turn(manager, make_server, monkeypatch):
+    monkeypatch.setenv("WATCHDOG_USEC", "300000")
+    s = make_server(workers=2)
+    for _ in range(4):
+        manager.wait("WATCHDOG=1")
+        manager.seen.clear()
+    assert "watchdog.not_fed" not in s.log()
