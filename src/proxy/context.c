@@ -196,8 +196,7 @@ void proxy_on_request(void *arg, struct sip_msg *msg, const struct tp_flow *from
 	struct proxy *p = arg;
 	struct belfry_req *req;
 
-	proxy_names_update(p);
-	proxy_trunks_update(p);
+	proxy_follow_settings(p);
 	req = proxy_req_new(p, msg, from);
 	if (req == NULL) {
 		txn_reply_stateless(p->txns, msg, from, &(struct sip_reply){ .code = 503 });

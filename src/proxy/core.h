@@ -57,6 +57,7 @@ struct proxy {
 	const struct hash_key *dialog_key[2];
 	uint8_t dialog_key_id[2]; /* told in what a key has made, so that a rotation does no harm */
 	struct hash_key spare_key; /* when none was given */
+	struct worker_conf *wc;    /* the settings that names, trunks and ring are made from */
 	struct hook_table *hooks;
 	struct hook_table no_hooks;
 	struct slab reqs, branches;
@@ -147,6 +148,9 @@ struct belfry_branch {
 
 /* --- proxy.c */
 void proxy_count(struct proxy *p, int id);
+/* What is made from the settings (names, trunks, ring) is made anew when they have changed; without
+ * memory it stays, and the next request tries again. */
+int proxy_follow_settings(struct proxy *p);
 enum tp_verdict proxy_on_packet(void *arg, struct str data, const struct tp_flow *from);
 bool proxy_on_in_use(void *arg, const struct tp_flow *flow);
 
@@ -206,13 +210,12 @@ static inline void note_n(struct belfry_req *req, const char *rule, const char *
 }
 void proxy_notes_begin(struct belfry_req *req);
 void proxy_explain_end(struct belfry_req *req);
-int proxy_ring_new(struct proxy *p);
+int proxy_ring_update(struct proxy *p);
 void proxy_ring_keep(struct belfry_req *req);
 void proxy_ring_free(struct proxy *p);
 
 /* --- names.c */
-/* Follows the settings of now. */
-void proxy_names_update(struct proxy *p);
+int proxy_names_update(struct proxy *p);
 void proxy_names_free(struct proxy *p);
 /* A name or address of this server (not a domain), and a port of ours or none. */
 bool proxy_is_own_host(const struct belfry_req *req, struct str host);
@@ -323,10 +326,8 @@ struct trunk_order {
 	struct str uri;
 	struct trunk_target *state; /* NULL: none */
 };
-int proxy_trunks_new(struct proxy *p);
+int proxy_trunks_update(struct proxy *p);
 void proxy_trunks_free(struct proxy *p);
-/* Follows the settings of now. */
-void proxy_trunks_update(struct proxy *p);
 struct trunk *proxy_trunk_find(struct proxy *p, struct str name);
 /* max_calls: counts an INVITE. false: there are too many already. */
 bool proxy_trunk_enter(struct belfry_req *req, const struct proxy_target *t);

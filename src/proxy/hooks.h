@@ -31,14 +31,15 @@ struct hook_table {
 	void (*enter)(struct belfry_mod *mod, const struct worker_conf *wc);
 };
 
-/* --- requests that wait ---------------------------------------------------------------------------
- * A hook that answers BELFRY_WAITING has called belfry_wait(); a service that answers BELFRY_DONE
- * without a reply has belfry_accept()ed and answers later. Either way the module layer leaves one
- * struct hook_wait with the request, so that it learns when the request ends first.
+/* --- requests that wait
+ * --------------------------------------------------------------------------- A hook that answers
+ * BELFRY_WAITING has called belfry_wait(); a service that answers BELFRY_DONE without a reply has
+ * belfry_accept()ed and answers later. Either way the module layer leaves one struct hook_wait with
+ * the request, so that it learns when the request ends first.
  */
 struct hook_wait {
-	/* Called at most once, when the request ends (CANCEL, the transaction is gone) or the server
-	 * gives up on it: the request is not to be touched any more. */
+	/* Called at most once, when the request ends (CANCEL, the transaction is gone) or the
+	 * server gives up on it: the request is not to be touched any more. */
 	void (*ended)(struct hook_wait *wait);
 };
 

@@ -5,12 +5,13 @@
  */
 #include "proxy/core.h"
 
+#include <errno.h>
 #include <ifaddrs.h>
 #include <stdlib.h>
 
 struct own_names {
-	struct worker_conf *wc; /* made from these settings */
-	struct str *hosts;      /* point into the settings */
+	struct worker_conf *wc; /* keeps what hosts point into */
+	struct str *hosts;
 	size_t hosts_n;
 	struct net_addr *addrs;
 	size_t addrs_n, addrs_cap;
@@ -148,18 +149,16 @@ static struct own_names *names_new(struct proxy *p)
 	return names;
 }
 
-void proxy_names_update(struct proxy *p)
+int proxy_names_update(struct proxy *p)
 {
-	struct own_names *names;
+	struct own_names *names = names_new(p);
 
-	if (p->names && p->names->wc == p->w->conf) {
-		return;
+	if (names == NULL) {
+		return -ENOMEM;
 	}
-	names = names_new(p);
-	if (names) {
-		names_free(p->names);
-		p->names = names;
-	}
+	names_free(p->names);
+	p->names = names;
+	return 0;
 }
 
 bool proxy_is_own_host(const struct belfry_req *req, struct str host)

@@ -138,6 +138,25 @@ static void set_keys(struct proxy *p, const struct proxy_params *params)
 	}
 }
 
+int proxy_follow_settings(struct proxy *p)
+{
+	int err;
+
+	if (p->wc == p->w->conf) {
+		return 0;
+	}
+	err = proxy_names_update(p);
+	err = err ? err : proxy_trunks_update(p);
+	err = err ? err : proxy_ring_update(p);
+	if (err == 0) {
+		if (p->wc) {
+			worker_conf_unref(&p->wc);
+		}
+		p->wc = worker_conf_ref(p->w);
+	}
+	return err;
+}
+
 int proxy_new(const struct proxy_params *params, struct proxy **p_r)
 {
 	struct proxy *p = calloc(1, sizeof(*p));
@@ -162,13 +181,11 @@ int proxy_new(const struct proxy_params *params, struct proxy **p_r)
 	slab_init(&p->branches, sizeof(struct belfry_branch));
 	err = register_counters(p);
 	err = err ? err : register_timers(p);
-	err = err ? err : proxy_ring_new(p);
-	err = err ? err : proxy_trunks_new(p);
+	err = err ? err : proxy_follow_settings(p);
 	if (err) {
 		proxy_free(p);
 		return err;
 	}
-	proxy_names_update(p);
 	set_user(p);
 	*p_r = p;
 	return 0;
@@ -184,6 +201,9 @@ void proxy_free(struct proxy *p)
 	proxy_ring_free(p);
 	proxy_trunks_free(p);
 	proxy_names_free(p);
+	if (p->wc) {
+		worker_conf_unref(&p->wc);
+	}
 	slab_fini(&p->reqs);
 	slab_fini(&p->branches);
 	free(p);
@@ -191,6 +211,7 @@ void proxy_free(struct proxy *p)
 
 void proxy_set_hooks(struct proxy *p, struct hook_table *hooks)
 {
+	proxy_follow_settings(p); /* a reload: now, not with the next request */
 	p->hooks = hooks ? hooks : &p->no_hooks;
 }
 

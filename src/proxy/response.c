@@ -192,7 +192,11 @@ static void on_response(void *user, struct txn_client *ct, struct sip_msg *resp)
 
 	(void)ct;
 	proxy_enter(req);
-	if (br->state == BRANCH_ENDED) {
+	if (resp->vias_n < 2) { /* not for anybody behind us (16.7 step 3): a broken peer */
+		if (resp->status >= 200) {
+			proxy_branch_end(br, 502, NULL, STR_NONE);
+		}
+	} else if (br->state == BRANCH_ENDED) {
 		on_late(br, resp);
 	} else if (resp->status < 200) {
 		on_provisional(br, resp);

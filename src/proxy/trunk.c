@@ -147,32 +147,22 @@ static struct trunks *trunks_make(struct proxy *p)
 	return ts;
 }
 
-void proxy_trunks_update(struct proxy *p)
+int proxy_trunks_update(struct proxy *p)
 {
 	struct trunks *ts;
 
-	if (p->trunks && p->trunks->wc == p->w->conf) {
-		return;
-	}
-	ts = trunks_make(p);
-	if (ts) {
-		trunks_free(p, p->trunks);
-		p->trunks = ts;
-		proxy_probes_start(p);
-	}
-}
-
-int proxy_trunks_new(struct proxy *p)
-{
 	if (p->shared == NULL) {
 		p->shared = proxy_shared_new();
 		p->owns_shared = true;
-		if (p->shared == NULL) {
-			return -ENOMEM;
-		}
 	}
-	proxy_trunks_update(p);
-	return p->trunks ? 0 : -ENOMEM;
+	ts = p->shared ? trunks_make(p) : NULL;
+	if (ts == NULL) {
+		return -ENOMEM;
+	}
+	trunks_free(p, p->trunks);
+	p->trunks = ts;
+	proxy_probes_start(p);
+	return 0;
 }
 
 void proxy_trunks_free(struct proxy *p)
@@ -307,7 +297,7 @@ struct trunk_order *proxy_trunk_order(struct belfry_req *req, const struct proxy
 
 void proxy_each_trunk(struct proxy *p, proxy_trunk_cb *cb, void *arg)
 {
-	proxy_trunks_update(p);
+	proxy_follow_settings(p);
 	for (size_t i = 0; p->trunks && i < p->trunks->n; i++) {
 		const struct trunk_conf *tc = &p->trunks->v[i];
 

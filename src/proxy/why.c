@@ -121,8 +121,7 @@ int proxy_explain(struct proxy *p, struct sip_msg *msg, const struct tp_flow *fr
 	struct tp_flow nowhere = { 0 };
 	struct belfry_req *req;
 
-	proxy_names_update(p);
-	proxy_trunks_update(p);
+	proxy_follow_settings(p);
 	if (from == NULL) {
 		nowhere.listener = p->tg ? transport_listener(p->tg, 0) : NULL;
 		from = &nowhere;
@@ -157,19 +156,24 @@ void proxy_explain_end(struct belfry_req *req)
 
 /* --- why */
 
-int proxy_ring_new(struct proxy *p)
+int proxy_ring_update(struct proxy *p)
 {
 	int size = p->w->conf->conf->server.trace_ring;
 	size_t n = (size_t)(size > 0 ? size : 0) / (p->w->n > 0 ? p->w->n : 1);
+	struct why_ring *ring = NULL;
 
-	if (n == 0) {
+	if (n == (p->ring ? p->ring->n : 0)) {
 		return 0;
 	}
-	p->ring = calloc(1, sizeof(*p->ring) + n * sizeof(p->ring->v[0]));
-	if (p->ring == NULL) {
-		return -ENOMEM;
+	if (n > 0) {
+		ring = calloc(1, sizeof(*ring) + n * sizeof(ring->v[0]));
+		if (ring == NULL) {
+			return -ENOMEM;
+		}
+		ring->n = n;
 	}
-	p->ring->n = n;
+	proxy_ring_free(p);
+	p->ring = ring;
 	return 0;
 }
 

@@ -482,7 +482,7 @@ START_TEST(why_remembers_the_last_calls)
 	const struct sent *got;
 
 	rig->conf->server.trace_ring = 2;
-	ck_assert_int_eq(proxy_ring_new(rig->p), 0);
+	ck_assert_int_eq(proxy_ring_update(rig->p), 0);
 	rig_bind(rig, "bob@example.com", "sip:bob@192.0.2.60", NULL);
 	rig_call(rig, &(struct ask){ .call_id = "one" }, &got, 1);
 	rig_answer(rig, got, 486, NULL, NULL);

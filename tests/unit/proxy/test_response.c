@@ -314,6 +314,29 @@ START_TEST(rfc6026_a_stray_response_goes_nowhere)
 }
 END_TEST
 
+START_TEST(rfc3261_16_7_3_a_response_without_another_via_is_not_forwarded)
+{
+	struct rig *rig = rig_new(NULL);
+	const struct sent *got;
+	char text[1024];
+
+	rig_bind(rig, "bob@example.com", "sip:bob@192.0.2.60", NULL);
+	rig_call(rig, &(struct ask){ 0 }, &got, 1);
+	for (int code = 180; code <= 200; code += 20) {
+		snprintf(text, sizeof(text),
+		         "SIP/2.0 %d X\nVia: %s\nFrom: %s\nTo: %s;tag=t\nCall-ID: %s\nCSeq: %s\n"
+		         "Content-Length: 0\n\n",
+		         code, rig_hdr(got, "Via", 0), rig_hdr(got, "From", 0),
+		         rig_hdr(got, "To", 0), rig_hdr(got, "Call-ID", 0),
+		         rig_hdr(got, "CSeq", 0));
+		rig_nothing(rig);
+		rig_receive(rig, text, TP_UDP, "192.0.2.60", 5060);
+	}
+	rig_sent(rig, "SIP/2.0 502");
+	rig_free(rig);
+}
+END_TEST
+
 START_TEST(a_response_after_the_final_one_is_not_forwarded)
 {
 	struct rig *rig = three_phones(NULL);
@@ -343,4 +366,5 @@ UNIT_MAIN("proxy/response", rfc3261_16_7_5_provisionals_go_up_at_once_but_100,
           rfc4320_no_answer_to_anything_else_is_silence,
           rfc4320_no_provisional_of_a_non_invite_goes_up,
           a_forked_non_invite_ends_with_the_first_2xx, rfc6026_a_stray_response_goes_nowhere,
+          rfc3261_16_7_3_a_response_without_another_via_is_not_forwarded,
           a_response_after_the_final_one_is_not_forwarded)
