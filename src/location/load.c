@@ -10,6 +10,9 @@
 #include "util/err.h"
 #include "util/log.h"
 
+#define ID_FOREIGN (UINT64_C(1) << 62) /* ids of new rows stay below, whatever others made */
+#define SEEN_MAX_S (INT64_C(1) << 40)
+
 struct load {
 	struct loc_table *t;
 	struct worker *w; /* whose clock counts */
@@ -113,10 +116,9 @@ static int row_add(struct load *ld, struct loc_row *row)
 		ld->expired++;
 		return 0;
 	}
-	row->b.expires_ms = row->expires_s
-	                            ? ld->w->clock.now_ms +
-	                                      (uint64_t)(row->expires_s * 1000 - ld->unix_ms)
-	                            : UINT64_MAX;
+	row->b.expires_ms = row->expires_s ? ld->w->clock.now_ms +
+	                                             (uint64_t)(row->expires_s * 1000 - ld->unix_ms)
+	                                   : UINT64_MAX;
 	if (is_double(ld, lw, old, row, &gone)) {
 		return 0;
 	}
@@ -143,7 +145,9 @@ static int rows_read(struct load *ld, sqlite3_stmt *stmt, int *rc_r)
 			ld->bad++;
 			continue;
 		}
-		max_id = row.b.id > max_id ? row.b.id : max_id;
+		if (row.b.id > max_id && row.b.id < ID_FOREIGN) {
+			max_id = row.b.id;
+		}
 		err = row_add(ld, &row);
 		if (err == BELFRY_ETOOBIG) {
 			ld->bad++;
@@ -154,17 +158,29 @@ static int rows_read(struct load *ld, sqlite3_stmt *stmt, int *rc_r)
 	return err;
 }
 
+int loc_load_rows(struct loc_table *t, struct sqlite3_stmt *stmt)
+{
+	struct load ld = { .t = t, .w = workers_get(t->ws, 0) };
+	int rc, err;
+
+	ld.unix_ms = ld.w->clock.unix_ms;
+	err = rows_read(&ld, stmt, &rc);
+	return err ? err : rc == SQLITE_DONE ? 0 : BELFRY_ECORRUPT;
+}
+
 /* A clock that is behind what was seen last: what is stored ends as if no time had passed. */
 static void compare_clock(struct load *ld)
 {
 	const struct clock *clock = &ld->w->clock;
 	int64_t seen_s = store_last_seen(ld->t->store);
 
+	seen_s = seen_s < SEEN_MAX_S ? seen_s : SEEN_MAX_S;
 	ld->unix_ms = clock->unix_ms;
 	if (seen_s * 1000 <= ld->unix_ms) {
 		return;
 	}
-	log_warning("clock.behind", LOG_I("unix_s", clock_unix_s(clock)), LOG_I("last_seen_s", seen_s),
+	log_warning("clock.behind", LOG_I("unix_s", clock_unix_s(clock)),
+	            LOG_I("last_seen_s", seen_s),
 	            LOG_Z("hint", "bindings end counted from the time last seen"));
 	ld->unix_ms = seen_s * 1000;
 	ld->t->unix_offset_min_ms = seen_s * 1000 - (int64_t)clock->now_ms;

@@ -8,7 +8,7 @@
 
 #define EXPIRES_MAX_S ((int64_t)1 << 40) /* Unix s: times in ms stay in range */
 
-#define ID_MAX (INT64_C(1) << 60)
+#define EXPIRES_MAX (INT64_C(1) << 40)
 
 enum column {
 	C_ID,
@@ -179,7 +179,7 @@ int loc_row_read(struct sqlite3_stmt *stmt, struct transport_group *tg, struct l
 
 	*b = (struct loc_binding){ 0 };
 	b->contact = text_of(stmt, C_CONTACT);
-	if (id <= 0 || id >= ID_MAX || b->contact.n == 0 || aor_read(stmt, row_r)) {
+	if (id <= 0 || b->contact.n == 0 || aor_read(stmt, row_r)) {
 		return BELFRY_EPARSE;
 	}
 	b->id = (uint64_t)id;
@@ -195,6 +195,9 @@ int loc_row_read(struct sqlite3_stmt *stmt, struct transport_group *tg, struct l
 	b->created = u32_of(stmt, C_CREATED);
 	b->updated = u32_of(stmt, C_UPDATED);
 	row_r->expires_s = sqlite3_column_int64(stmt, C_EXPIRES);
+	if (row_r->expires_s < 0 || row_r->expires_s > EXPIRES_MAX) {
+		row_r->expires_s = row_r->expires_s < 0 ? 1 : EXPIRES_MAX;
+	}
 	if (row_r->expires_s < 0 || row_r->expires_s > EXPIRES_MAX_S) {
 		row_r->expires_s = 1; /* nonsense that somebody wrote: long gone */
 	}

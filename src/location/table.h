@@ -153,6 +153,11 @@ void loc_gone_add(struct loc_worker *lw, const struct loc_set *old, const struct
 /* --- sweep.c --- */
 void loc_sweep_fini(struct loc_worker *lw);
 
+/* --- load.c --- */
+struct sqlite3_stmt;
+/* Rows from elsewhere (a SELECT of LOC_ROW_COLUMNS), compared with worker 0's clock: fuzzing. */
+int loc_load_rows(struct loc_table *t, struct sqlite3_stmt *stmt);
+
 /* --- flush.c --- */
 void loc_flush_tick(struct loc_worker *lw, unsigned tick_ms);
 void loc_flush_fini(struct loc_worker *lw);

@@ -442,10 +442,17 @@ START_TEST(rows_that_are_no_bindings_are_left_out)
 	        "'c'),"
 	        " (5, 'example.com', 'alice', replace(hex(zeroblob(40000)), '0', 'u'), 4000000000, "
 	        "'c'),"
-	        " (6, 'example.com', 'alice', 'sip:a@good', 4000000000, 'c')");
+	        " (6, 'example.com', 'alice', 'sip:a@good', 4000000000, 'c'),"
+	        " (9223372036854775807, 'example.com', 'bob', 'sip:b@last', 9223372036854775807,"
+	        " 'c')");
 	reopen();
 	ck_assert_str_eq(published(&f, AOR), "sip:a@good");
-	ck_assert_uint_eq(loc_count(f.t), 1);
+	ck_assert_str_eq(published(&f, "bob@example.com"), "sip:b@last");
+	ck_assert_uint_eq(loc_count(f.t), 2);
+	/* The last id of all leaves room for more. */
+	ck_assert_int_eq(STORED(.call_id = "d", .cseq = 1, .set = "sip:a@new"), 0);
+	reopen();
+	ck_assert_str_eq(published(&f, AOR), "sip:a@new sip:a@good");
 	close_last();
 }
 END_TEST

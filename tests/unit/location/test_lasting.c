@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bindings when the disk fails or the process is killed: what was acknowledged is there. */
+#include <poll.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "loc.h"
+#include "store/faultfs.h"
+#include "support/tmp.h"
+#include "util/log.h"
+
+#define AOR "alice@example.com"
+
+static struct fixture f;
+static struct store *store;
+static char dir[64];
+static struct answer a;
+
+static void open_table(void)
+{
+	char *error = NULL;
+	int err = store_open(str_from(dir), &store, &error);
+
+	ck_assert_msg(err == 0, "%s", error ? error : "");
+	fixture_open(&f, store);
+	log_set_level((enum log_level)(LOG_LVL_ERROR + 1));
+	f.w->clock.unix_ms = (int64_t)time(NULL) * 1000;
+	err = loc_table_load(f.t, &error);
+	ck_assert_msg(err == 0, "%s", error ? error : "");
+	ck_assert_int_eq(loc_table_start_worker(f.t, f.w), 0);
+	ck_assert_int_eq(store_start(store, f.w->group, f.w->counters), 0);
+}
+
+static void close_table(void)
+{
+	store_stop(store);
+	fixture_close(&f);
+	store_free(store);
+}
+
+static void open_new(void)
+{
+	tmp_dir(dir, sizeof(dir));
+	open_table();
+}
+
+static void close_last(void)
+{
+	close_table();
+	tmp_remove(dir);
+}
+
+static int start(const struct change_args *args, struct answer *ans)
+{
+	*ans = (struct answer){ 0 };
+	return change_start(&f, args, ans);
+}
+
+#define START(ans, ...) start(&(struct change_args){ .aor = AOR, __VA_ARGS__ }, (ans))
+
+static void settle(void)
+{
+	store_wait(store);
+	worker_turn(f.w);
+	worker_turn(f.w);
+}
+
+static int stored(const struct change_args *args)
+{
+	int err = start(args, &a);
+
+	if (err) {
+		return err;
+	}
+	settle();
+	ck_assert_uint_eq(a.n, 1);
+	return a.err;
+}
+
+#define STORED(...) stored(&(struct change_args){ .aor = AOR, __VA_ARGS__ })
+
+static void disk_is_full(bool yes)
+{
+	faultfs_fail(FAULTFS_WRITE, yes, SQLITE_FULL, true);
+}
+
+static void wait_for_health(bool ok)
+{
+	char text[256];
+
+	for (int i = 0; i < 400; i++) {
+		if (str_eq(store_health(store, text, sizeof(text)), STR("ok")) == ok) {
+			return;
+		}
+		(void)poll(NULL, 0, 10);
+	}
+	ck_abort_msg("health stays %s", text);
+}
+
+START_TEST(on_a_full_disk_changes_are_refused_and_look_ups_go_on)
+{
+	faultfs_install();
+	open_new();
+	ck_assert_int_eq(STORED(.call_id = "c", .cseq = 1, .set = "sip:a@h1"), 0);
+	disk_is_full(true);
+	ck_assert_int_eq(STORED(.call_id = "c", .cseq = 2, .set = "sip:a@h1"), BELFRY_EAGAIN);
+	ck_assert_str_eq(published(&f, AOR), "sip:a@h1");
+	ck_assert_uint_eq(published_binding(&f, AOR, "sip:a@h1").cseq, 1);
+	/* Refused before anything changes; asking only works. */
+	ck_assert_int_eq(STORED(.call_id = "c", .cseq = 2, .all = true), BELFRY_EAGAIN);
+	ck_assert_int_eq(STORED(.call_id = "c", .cseq = 2), 0);
+	ck_assert_str_eq(a.contacts, "sip:a@h1");
+	disk_is_full(false);
+	wait_for_health(true);
+	/* The CSeq that failed is not used up. */
+	ck_assert_int_eq(STORED(.call_id = "c", .cseq = 2, .set = "sip:a@h1"), 0);
+	close_table();
+	open_table();
+	ck_assert_uint_eq(published_binding(&f, AOR, "sip:a@h1").cseq, 2);
+	close_last();
+}
+END_TEST
+
+START_TEST(a_change_that_fails_takes_those_that_were_made_on_top_of_it)
+{
+	struct answer ans[6], other;
+
+	faultfs_install();
+	open_new();
+	ck_assert_int_eq(STORED(.call_id = "c", .cseq = 1, .set = "sip:a@h1"), 0);
+	disk_is_full(true);
+	ck_assert_int_eq(START(&ans[0], .call_id = "c", .cseq = 2, .set = "sip:a@h2"), 0);
+	ck_assert_int_eq(START(&ans[1]), 0);
+	ck_assert_int_eq(START(&ans[2], .call_id = "c", .cseq = 3, .set = "sip:a@h3",
+	                       .durability = LOC_ASYNC),
+	                 0);
+	ck_assert_int_eq(start(&(struct change_args){ .aor = "bob@x",
+	                                              .call_id = "c",
+	                                              .cseq = 1,
+	                                              .set = "sip:b@h1",
+	                                              .durability = LOC_ASYNC },
+	                       &other),
+	                 0);
+	settle();
+	for (int i = 0; i < 3; i++) {
+		ck_assert_uint_eq(ans[i].n, 1);
+		ck_assert_int_eq(ans[i].err, BELFRY_EAGAIN);
+	}
+	ck_assert_int_eq(other.err, 0); /* another AOR's, not written yet anyway */
+	ck_assert_str_eq(published(&f, AOR), "sip:a@h1");
+	disk_is_full(false);
+	wait_for_health(true);
+	ck_assert_int_eq(STORED(.call_id = "c", .cseq = 2, .set = "sip:a@h4"), 0);
+	ck_assert_str_eq(a.contacts, "sip:a@h4 sip:a@h1");
+	ck_assert_int_eq(loc_table_flush(f.t), 0);
+	close_table();
+	open_table();
+	ck_assert_uint_eq(published_n(&f, AOR), 2);
+	ck_assert_uint_eq(published_n(&f, "bob@x"), 1);
+	close_last();
+}
+END_TEST
+
+START_TEST(async_changes_go_on_and_are_written_when_the_disk_is_back)
+{
+	faultfs_install();
+	open_new();
+	ck_assert_int_eq(STORED(.call_id = "c", .cseq = 1, .set = "sip:a@h1 sip:a@h2"), 0);
+	disk_is_full(true);
+	ck_assert_int_eq(CHANGE(&f, &a, .aor = AOR, .call_id = "c", .cseq = 2, .set = "sip:a@h1",
+	                        .remove = "sip:a@h2", .durability = LOC_ASYNC),
+	                 0);
+	ck_assert_int_eq(CHANGE(&f, &a, .aor = "bob@x", .call_id = "c", .cseq = 2,
+	                        .set = "sip:b@h1", .durability = LOC_ASYNC),
+	                 0);
+	for (int i = 0; i < 15; i++) {
+		clock_advance(&f.w->clock, 100);
+		worker_turn(f.w);
+		store_wait(store);
+	}
+	worker_turn(f.w);
+	wait_for_health(false);
+	disk_is_full(false);
+	wait_for_health(true);
+	for (int i = 0; i < 15; i++) {
+		clock_advance(&f.w->clock, 100);
+		worker_turn(f.w);
+		store_wait(store);
+	}
+	worker_turn(f.w);
+	close_table(); /* without a flush at the end */
+	open_table();
+	ck_assert_str_eq(published(&f, AOR), "sip:a@h1");
+	ck_assert_uint_eq(published_binding(&f, AOR, "sip:a@h1").cseq, 2);
+	ck_assert_uint_eq(published_n(&f, "bob@x"), 1);
+	close_last();
+}
+END_TEST
+
+START_TEST(a_table_freed_with_changes_still_in_the_store_leaks_nothing)
+{
+	struct answer ans[20];
+	char aor[32];
+
+	open_new();
+	for (int i = 0; i < 20; i++) {
+		snprintf(aor, sizeof(aor), "u%d@x", i % 5);
+		ck_assert_int_eq(start(&(struct change_args){ .aor = aor,
+		                                              .call_id = "c",
+		                                              .cseq = (uint32_t)i + 1,
+		                                              .set = "sip:a@h1" },
+		                       &ans[i]),
+		                 0);
+	}
+	close_table();
+	open_table();
+	ck_assert_uint_eq(loc_count(f.t), 5); /* queued: written at the end */
+	close_last();
+}
+END_TEST
+
+/* --- killed --- */
+
+#define AORS    40
+#define ROUNDS  12
+#define PENDING 60
+
+/* Versions of each AOR: every fourth takes all away, the others set two contacts to it. */
+static struct {
+	_Atomic uint32_t acked[AORS], asked[AORS];
+	_Atomic uint32_t pending, acks;
+} * shared;
+
+struct change_of {
+	unsigned aor;
+	uint32_t version;
+};
+
+static void acknowledged(int err, struct loc_set *set, void *arg)
+{
+	struct change_of *c = arg;
+
+	(void)set;
+	if (err == 0) {
+		atomic_store(&shared->acked[c->aor], c->version);
+		atomic_fetch_add(&shared->acks, 1);
+	}
+	atomic_fetch_sub(&shared->pending, 1);
+	free(c);
+}
+
+static void aor_name(unsigned i, char *out, size_t cap)
+{
+	snprintf(out, cap, "user%u@example.com", i);
+}
+
+static void change_one(unsigned i, enum loc_durability durability)
+{
+	struct change_of *c = malloc(sizeof(*c));
+	char aor[64];
+	struct loc_op ops[2] = {
+		{ LOC_OP_SET, { .contact = STR("sip:a@h1"), .expires_ms = UINT64_MAX } },
+		{ LOC_OP_SET, { .contact = STR("sip:a@h2"), .expires_ms = UINT64_MAX } },
+	};
+	struct loc_change change = { .ops = ops, .call_id = STR("c"), .durability = durability };
+
+	aor_name(i, aor, sizeof(aor));
+	c->aor = i;
+	c->version = atomic_load(&shared->asked[i]) + 1;
+	atomic_store(&shared->asked[i], c->version);
+	change.aor = str_from(aor);
+	change.cseq = c->version;
+	change.ops_n = c->version % 4 ? 2 : 0;
+	change.remove_all = c->version % 4 == 0;
+	atomic_fetch_add(&shared->pending, 1);
+	if (loc_apply(f.t, f.w, &change, acknowledged, c, NULL)) {
+		_exit(3);
+	}
+}
+
+_Noreturn static void run_until_killed(enum loc_durability durability, unsigned seed)
+{
+	unsigned r = seed;
+
+	open_table();
+	for (;;) {
+		while (atomic_load(&shared->pending) < PENDING) {
+			r = r * 1664525U + 1013904223U;
+			change_one((r >> 16) % AORS, durability);
+		}
+		worker_turn(f.w);
+	}
+}
+
+static bool may_be_gone(uint32_t from, uint32_t to)
+{
+	for (uint32_t v = from; v <= to; v++) {
+		if (v % 4 == 0) { /* 0: never there */
+			return true;
+		}
+	}
+	return false;
+}
+
+static void check_aor(unsigned i)
+{
+	uint32_t from = atomic_load(&shared->acked[i]), to = atomic_load(&shared->asked[i]);
+	struct loc_binding b1, b2;
+	char aor[64];
+
+	aor_name(i, aor, sizeof(aor));
+	if (published_n(&f, aor) == 0) {
+		ck_assert_msg(may_be_gone(from, to), "%s is gone; %u was acknowledged, %u asked",
+		              aor, from, to);
+		to += (4 - to % 4) % 4; /* as if a removal had come last */
+		atomic_store(&shared->acked[i], to);
+		atomic_store(&shared->asked[i], to);
+		return;
+	}
+	ck_assert_uint_eq(published_n(&f, aor), 2); /* never half a REGISTER */
+	b1 = published_binding(&f, aor, "sip:a@h1");
+	b2 = published_binding(&f, aor, "sip:a@h2");
+	ck_assert_uint_eq(b1.cseq, b2.cseq);
+	ck_assert_msg(b1.cseq >= from && b1.cseq <= to, "%s has %u; %u was acknowledged, %u asked",
+	              aor, b1.cseq, from, to);
+	atomic_store(&shared->acked[i], b1.cseq);
+	atomic_store(&shared->asked[i], b1.cseq);
+}
+
+static void kill_rounds(enum loc_durability durability)
+{
+	unsigned last_acks = 0;
+
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+	              0);
+	ck_assert_ptr_ne(shared, MAP_FAILED);
+	tmp_dir(dir, sizeof(dir));
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		pid_t pid;
+		int status;
+
+		atomic_store(&shared->pending, 0);
+		pid = fork();
+		if (pid == 0) {
+			run_until_killed(durability, round * 7919 + 1);
+		}
+		for (int i = 0; i < 500 && atomic_load(&shared->acks) < last_acks + 50; i++) {
+			(void)poll(NULL, 0, 10);
+		}
+		(void)usleep((useconds_t)(round * 3701) % 20000);
+		ck_assert_int_eq(kill(pid, SIGKILL), 0);
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert(WIFSIGNALED(status));
+		ck_assert_uint_ge(atomic_load(&shared->acks), last_acks + 50);
+		last_acks = atomic_load(&shared->acks);
+		open_table();
+		for (unsigned i = 0; i < AORS; i++) {
+			check_aor(i);
+		}
+		close_table();
+	}
+	tmp_remove(dir);
+	munmap(shared, sizeof(*shared));
+}
+
+START_TEST(a_killed_process_loses_nothing_acknowledged_full)
+{
+	kill_rounds(LOC_FULL);
+}
+END_TEST
+
+START_TEST(a_killed_process_loses_nothing_acknowledged_process)
+{
+	kill_rounds(LOC_PROCESS);
+}
+END_TEST
+
+UNIT_MAIN("location/lasting", on_a_full_disk_changes_are_refused_and_look_ups_go_on,
+          a_change_that_fails_takes_those_that_were_made_on_top_of_it,
+          async_changes_go_on_and_are_written_when_the_disk_is_back,
+          a_table_freed_with_changes_still_in_the_store_leaks_nothing,
+          a_killed_process_loses_nothing_acknowledged_full,
+          a_killed_process_loses_nothing_acknowledged_process)
