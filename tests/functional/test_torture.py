@@ -42,6 +42,8 @@ def acceptable(ok, r):
 def test_torture_message(torture_server, torture_peer, folder, row):
     raw = (DATA / folder / row["file"]).read_bytes()
     p = torture_peer
+    if "as-printed" in row["file"]:  # the same message as another case but for a number: another call
+        raw = re.sub(rb"(?im)^(Call-ID:\s*)", rb"\1printed-", raw, 1)
     while p.recv(0):
         pass
     call_id = Msg(raw)["Call-ID"]
