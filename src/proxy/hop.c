@@ -120,7 +120,7 @@ static int post_process(struct belfry_branch *br, struct routes *r)
 			return -ENOMEM;
 		}
 		note_s(br->req, "RFC 3261 16.6 (6)", "%s is a strict router", first.uri_text);
-		br->request_uri = sip_uri_as_target(arena, &first.uri, NULL, 0);
+		br->request_uri = arena_str(arena, sip_uri_as_target(arena, &first.uri, NULL, 0));
 		r->v++;
 		r->n--;
 		br->route_changed = true;
@@ -157,7 +157,12 @@ int proxy_route(struct belfry_branch *br)
 	int err = choose_next_hop(br);
 
 	br->is_prepared = true;
-	br->request_uri = t->request_uri;
+	/* What is sent may be sent again when the binding it is from has been let go. */
+	br->request_uri =
+		t->from_location ? arena_str(proxy_arena(req), t->request_uri) : t->request_uri;
+	if (br->request_uri.n == 0) {
+		return -ENOMEM;
+	}
 	br->route_changed = req->route_skip > 0 || req->route_popped || t->path.n > 0;
 	if (err || (t->path.n == 0 && req->route.n == 0)) {
 		return err;
