@@ -274,8 +274,7 @@ def test_wrong_configuration_is_told_and_changes_nothing(server, peer):
     assert status["last_reload"]["ok"] is False and "rely" in status["last_reload"]["error"]
     server.process.send_signal(signal.SIGHUP)
     server.wait_for(lambda: server.log().count("event=reload.refused") == 2, "refusal in the log")
-    alice, bob = peer(server), peer(server, user="bob")
-    bob.register()
+    peer(server, user="bob").register()
     server.conf_file.write_text(good)
     server.ctl("reload")
     assert server.json("status")["last_reload"]["ok"] is True
@@ -344,7 +343,7 @@ def test_call_in_progress_survives_reloads(server, peer):
     assert alice.final(inv).status == 200
 
 
-def rss_kib(pid):
+def pss_kib(pid):
     with open("/proc/%d/smaps_rollup" % pid) as f:
         return int(re.search(r"^Pss:\s+(\d+)", f.read(), re.M)[1])
 
@@ -352,20 +351,19 @@ def rss_kib(pid):
 def test_many_reloads_leave_memory_flat(make_server):
     s = make_server(workers=2)
     rewrite(s, 'level = "debug"', 'level = "warning"')
-    n = 1000 if SLOW == 1 else 60
+    n = 250 if SLOW == 1 else 20
     sock = socket.socket(socket.AF_UNIX)
     sock.connect(str(s.socket))
     f = sock.makefile("rwb")
-
-    def reloads(n):
+    sizes = []
+    for _ in range(5):
         for _ in range(n):
             f.write(b'{"jsonrpc":"2.0","id":1,"method":"reload"}\n')
             f.flush()
             assert "result" in json.loads(f.readline())
-    reloads(n // 4)
-    before = rss_kib(s.process.pid)
-    reloads(n)
-    assert rss_kib(s.process.pid) - before < (500 if SLOW == 1 else 100000)
+        sizes.append(pss_kib(s.process.pid))
+    # A leak grows each time; the allocator's own steps come now and then.
+    assert min(b - a for a, b in zip(sizes, sizes[1:])) < 20, sizes
     f.close()
     sock.close()
 
