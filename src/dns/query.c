@@ -32,7 +32,7 @@ static int ask(struct dns_query *q, struct str name, uint16_t type,
 	int err;
 
 	q->pending++;
-	err = dns_ask_name(q->r->ctx, name, type, &q->arena, on_question, q, question_r);
+	err = dns_ask_name(q->ctx, name, type, &q->arena, on_question, q, question_r);
 	if (err) {
 		q->pending--;
 	}
@@ -106,7 +106,7 @@ static int ask_addresses(struct dns_query *q, struct dns_site *site)
 {
 	int err = 0;
 
-	for (unsigned i = 0; i + 1 < q->sites_n; i++) {
+	for (unsigned i = 0; &q->sites[i] < site; i++) {
 		if (str_eq_nocase(q->sites[i].name, site->name)) {
 			site->same = q->sites[i].same ? q->sites[i].same : &q->sites[i];
 			return 0;
@@ -121,30 +121,31 @@ static int ask_addresses(struct dns_query *q, struct dns_site *site)
 	return err;
 }
 
-static int add_site(struct dns_query *q, uint8_t proto, struct str name, uint16_t port,
-                    uint32_t ttl_s)
+static int add_site(struct dns_query *q, const struct dns_site *site)
 {
-	struct dns_site *site;
-
-	if (q->sites_n == DNS_SITES_MAX || !is_name(name)) {
+	if (q->sites_n == DNS_SITES_MAX || !is_name(site->name)) {
 		return 0;
 	}
-	site = &q->sites[q->sites_n++];
-	*site = (struct dns_site){ .name = name, .port = port, .proto = proto, .ttl_s = ttl_s };
-	return ask_addresses(q, site);
+	q->sites[q->sites_n] = *site;
+	return ask_addresses(q, &q->sites[q->sites_n++]);
 }
 
 /* The host itself. */
 static int add_host(struct dns_query *q, uint8_t proto)
 {
-	uint16_t port = q->plan.port ? q->plan.port : dns_default_port(proto);
+	const struct dns_site site = {
+		.name = q->plan.host,
+		.port = q->plan.port ? q->plan.port : dns_default_port(proto),
+		.proto = proto,
+		.ttl_s = q->ttl_s,
+	};
 
-	return add_site(q, proto, q->plan.host, port, q->ttl_s);
+	return add_site(q, &site);
 }
 
-static int sites_of_set(struct dns_query *q, const struct dns_set *set)
+static int sites_of_set(struct dns_query *q, unsigned at)
 {
-	struct dns_question *question = set->question;
+	struct dns_question *question = q->sets[at].question;
 	int err = 0;
 
 	if (!question || question->err) {
@@ -157,8 +158,17 @@ static int sites_of_set(struct dns_query *q, const struct dns_set *set)
 		if (rr->srv.target.n == 0 || rr->srv.port == 0) {
 			q->is_refused = true; /* "." (RFC 2782) */
 		} else {
-			err = add_site(q, set->proto, rr->srv.target, rr->srv.port,
-			               min_ttl(q->ttl_s, rr->ttl_s));
+			const struct dns_site site = {
+				.name = rr->srv.target,
+				.port = rr->srv.port,
+				.proto = q->sets[at].proto,
+				.set = (uint8_t)at,
+				.priority = rr->srv.priority,
+				.weight = rr->srv.weight,
+				.ttl_s = min_ttl(q->ttl_s, rr->ttl_s),
+			};
+
+			err = add_site(q, &site);
 		}
 	}
 	return err;
@@ -213,7 +223,7 @@ static int step_srv(struct dns_query *q)
 
 	q->step = DNS_STEP_ADDRESS;
 	for (unsigned i = 0; err == 0 && i < q->sets_n; i++) {
-		err = sites_of_set(q, &q->sets[i]);
+		err = sites_of_set(q, i);
 	}
 	if (err || q->sites_n) {
 		return err;
@@ -345,16 +355,36 @@ static void add_addresses(struct dns_query *q, struct dns_answer *answer,
 	}
 }
 
-int dns_query_answer(struct dns_query *q, struct arena *arena, struct dns_answer *answer_r)
+/* Each set ordered anew by RFC 2782; the places of the sites in that order. */
+static void order_sites(struct dns_query *q, unsigned *order)
 {
-	struct dns_answer answer = { .v = arena_alloc(arena, DNS_TARGETS_MAX * sizeof(*answer.v)) };
-	struct str name = arena_str(arena, q->plan.host);
+	struct dns_rr v[DNS_SITES_MAX];
+	unsigned begin = 0, end;
 
-	if (!answer.v || !name.p) {
-		return -ENOMEM;
+	for (; begin < q->sites_n; begin = end) {
+		for (end = begin; end < q->sites_n && q->sites[end].set == q->sites[begin].set;
+		     end++) {
+			v[end].srv = (struct dns_srv){ .priority = q->sites[end].priority,
+				                       .weight = q->sites[end].weight,
+				                       .port = (uint16_t)end };
+		}
+		dns_srv_order(v + begin, end - begin, &q->r->w->random);
 	}
 	for (unsigned i = 0; i < q->sites_n; i++) {
-		const struct dns_site *site = &q->sites[i];
+		order[i] = v[i].srv.port;
+	}
+}
+
+int dns_query_answer(struct dns_query *q, struct arena *arena, struct dns_answer *answer_r)
+{
+	struct dns_target found[DNS_TARGETS_MAX];
+	struct dns_answer answer = { .v = found };
+	struct str name = arena_str(arena, q->plan.host);
+	unsigned order[DNS_SITES_MAX];
+
+	order_sites(q, order);
+	for (unsigned i = 0; i < q->sites_n; i++) {
+		const struct dns_site *site = &q->sites[order[i]];
 		const struct dns_site *from = site->same ? site->same : site;
 
 		add_addresses(q, &answer, site, from->a, name);
@@ -364,6 +394,40 @@ int dns_query_answer(struct dns_query *q, struct arena *arena, struct dns_answer
 		return BELFRY_ENOENT;
 	}
 	dns_order(q->r, answer.v, answer.n);
-	*answer_r = answer;
+	answer_r->v = arena_alloc(arena, answer.n * sizeof(*answer.v));
+	if (!answer_r->v || !name.p) {
+		return -ENOMEM;
+	}
+	memcpy(answer_r->v, found, answer.n * sizeof(*answer.v));
+	answer_r->n = answer.n;
 	return 0;
+}
+
+/* Shortens *ttl_s; false: no proper answer. */
+static bool weigh(const struct dns_question *question, uint32_t *ttl_s)
+{
+	if (!question) {
+		return true;
+	}
+	if (!question->is_done || (question->err && question->err != BELFRY_ENXDOMAIN)) {
+		return false;
+	}
+	for (size_t i = 0; i < question->rrs.n; i++) {
+		*ttl_s = min_ttl(*ttl_s, question->rrs.v[i].ttl_s);
+	}
+	return true;
+}
+
+uint64_t dns_query_good_for_ms(const struct dns_query *q)
+{
+	uint32_t ttl_s = DNS_CACHE_MS / 1000;
+	bool ok = weigh(q->naptr, &ttl_s);
+
+	for (unsigned i = 0; ok && i < q->sets_n; i++) {
+		ok = weigh(q->sets[i].question, &ttl_s);
+	}
+	for (unsigned i = 0; ok && i < q->sites_n; i++) {
+		ok = weigh(q->sites[i].a, &ttl_s) && weigh(q->sites[i].aaaa, &ttl_s);
+	}
+	return ok ? (uint64_t)ttl_s * 1000 : 0;
 }

@@ -23,6 +23,32 @@ static void query_free(struct dns_query *q)
 	free(q);
 }
 
+/* It is over: freed, or kept for the next one that asks the same. */
+static void query_end(struct dns_query *q, int err)
+{
+	struct timers *timers = q->r->w->timers;
+
+	timer_cancel(timers, &q->timer);
+	timer_cancel(timers, &q->wake);
+	q->is_over = true;
+	if (err == 0) {
+		q = dns_cache_put(q);
+	}
+	if (q) {
+		query_free(q);
+	}
+}
+
+static void cache_clear(struct dns_resolver *r)
+{
+	for (unsigned i = 0; i < DNS_CACHE_N; i++) {
+		if (r->cache[i]) {
+			query_free(r->cache[i]);
+			r->cache[i] = NULL;
+		}
+	}
+}
+
 static void observe(const struct dns_query *q)
 {
 	const struct worker *w = q->r->w;
@@ -43,7 +69,7 @@ static void query_tell(struct dns_query *q, int err)
 	observe(q);
 	q->is_over = true;
 	q->cb(err, err ? NULL : &answer, q->arg);
-	query_free(q);
+	query_end(q, err);
 }
 
 static void query_step(struct timer *t, void *arg)
@@ -76,6 +102,7 @@ static struct dns_query *query_new(struct dns_resolver *r, const struct dns_plan
 		return NULL;
 	}
 	q->r = r;
+	q->ctx = r->ctx;
 	q->plan = *plan;
 	q->since_us = r->w->clock.now_us;
 	arena_init(&q->arena, &r->w->arenas);
@@ -131,6 +158,10 @@ int dns_resolve(struct dns_resolver *r, const struct dns_ask *ask, struct arena 
 	if (err || answer_numeric(&plan, arena, answer_r, &err)) {
 		return err;
 	}
+	q = dns_cache_find(r, &plan);
+	if (q) {
+		return dns_query_answer(q, arena, answer_r);
+	}
 	dns_ctx_sweep(r->ctx);
 	q = query_new(r, &plan);
 	if (!q) {
@@ -147,7 +178,7 @@ int dns_resolve(struct dns_resolver *r, const struct dns_ask *ask, struct arena 
 		err = dns_query_answer(q, arena, answer_r);
 	}
 	observe(q);
-	query_free(q);
+	query_end(q, err);
 	return err;
 }
 
@@ -199,6 +230,7 @@ static int set_conf(struct dns_resolver *r, const struct conf *conf, char **erro
 		free(servers);
 		return err;
 	}
+	cache_clear(r);
 	free(r->servers);
 	r->servers = servers;
 	r->conf = conf->dns;
@@ -261,6 +293,7 @@ void dns_resolver_free(struct dns_resolver *r)
 	if (!r) {
 		return;
 	}
+	cache_clear(r);
 	while (!list_is_empty(&r->queries)) {
 		query_free(container_of(r->queries.next, struct dns_query, node));
 	}

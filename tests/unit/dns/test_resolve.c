@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dns/resolve.h"
 
+#include "dns/query.h"
 #include "dns/rr.h"
 #include "dns/server.h"
 #include "transport/transport.h"
@@ -669,6 +670,82 @@ START_TEST(dnssec_require_refuses_what_is_not_proved)
 }
 END_TEST
 
+/* --- outcomes used again ------------------------------------------------------------------------
+ */
+
+START_TEST(rfc2782_each_request_draws_anew_from_the_cache_too)
+{
+	struct bench *b = bench_new();
+	unsigned first = 0;
+
+	add(b, "_sip._udp.example.test SRV 1 30 5060 a.test");
+	add(b, "_sip._udp.example.test SRV 1 10 5060 b.test");
+	add(b, "_sip._udp.example.test SRV 2 10 5060 c.test");
+	add(b, "a.test A 192.0.2.1");
+	add(b, "b.test A 192.0.2.2");
+	add(b, "c.test A 192.0.2.3");
+	for (unsigned i = 0; i < 1000; i++) {
+		resolve(b, "sip:example.test;transport=udp");
+		ck_assert_str_eq(b->text + strlen(b->text) - 14, "192.0.2.3:5060");
+		first += b->first.addr.ip[3] == 1;
+	}
+	ck_assert_uint_gt(first, 670);
+	ck_assert_uint_lt(first, 830);
+	bench_free(b);
+}
+END_TEST
+
+static bool is_cached(struct bench *b, const char *uri_text)
+{
+	struct sip_uri uri;
+	struct dns_ask ask = { .uri = &uri, .have_protos = b->have };
+	struct dns_plan plan;
+
+	ck_assert_int_eq(sip_uri_parse(str_from(uri_text), &uri, NULL), 0);
+	ck_assert_int_eq(dns_plan_make(&ask, &plan), 0);
+	return dns_cache_find(b->r, &plan) != NULL;
+}
+
+START_TEST(an_outcome_is_used_again_no_longer_than_its_ttl_allows)
+{
+	struct bench *b = bench_new();
+
+	add(b, "x TTL 0");
+	add(b, "never.test A 192.0.2.1");
+	expect(b, "sip:never.test:5060", "udp:192.0.2.1:5060");
+	expect(b, "sip:never.test:5060", "udp:192.0.2.1:5060");
+	ck_assert_uint_ge(dns_server_asked(b->server, "never.test", DNS_A), 2);
+	add(b, "x TTL 3600");
+	add(b, "long.test A 192.0.2.2");
+	expect(b, "sip:long.test:5060", "udp:192.0.2.2:5060");
+	add(b, "long.test A 192.0.2.3");
+	expect(b, "sip:long.test:5060", "udp:192.0.2.2:5060");
+	ck_assert(b->was_sync);
+	ck_assert(is_cached(b, "sip:long.test:5060"));
+	clock_advance(&b->w->clock, DNS_CACHE_MS - 1);
+	ck_assert(is_cached(b, "sip:LONG.test:5060"));
+	clock_advance(&b->w->clock, 1);
+	ck_assert(!is_cached(b, "sip:long.test:5060"));
+	ck_assert(!is_cached(b, "sip:never.test:5060"));
+	bench_free(b);
+}
+END_TEST
+
+START_TEST(another_port_or_transport_is_another_question)
+{
+	struct bench *b = bench_new();
+
+	add(b, "example.test A 192.0.2.1");
+	expect(b, "sip:example.test:5060", "udp:192.0.2.1:5060");
+	expect(b, "sip:example.test:5061", "udp:192.0.2.1:5061");
+	expect(b, "sip:example.test:5060;transport=tcp", "tcp:192.0.2.1:5060");
+	expect(b, "sips:example.test:5060", "tls:192.0.2.1:5060");
+	b->have = 1U << TP_TCP;
+	expect(b, "sip:example.test:5060", "tcp:192.0.2.1:5060");
+	bench_free(b);
+}
+END_TEST
+
 /* --- health ------------------------------------------------------------------------------------
  */
 
@@ -798,4 +875,7 @@ UNIT_MAIN("dns/resolve", without_memory_it_gives_up_and_leaks_nothing,
           equal_questions_are_asked_once, a_resolver_can_go_with_queries_under_way,
           new_name_servers_serve_new_queries_and_old_ones_end_by_the_old,
           a_name_server_that_is_none_is_an_error, dnssec_require_refuses_what_is_not_proved,
-          a_failed_target_is_last_in_the_answers, marks_are_told_to_the_other_workers)
+          rfc2782_each_request_draws_anew_from_the_cache_too,
+          an_outcome_is_used_again_no_longer_than_its_ttl_allows,
+          another_port_or_transport_is_another_question, a_failed_target_is_last_in_the_answers,
+          marks_are_told_to_the_other_workers)
