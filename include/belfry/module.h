@@ -306,9 +306,9 @@ BELFRY_API bool belfry_bindings_next(const struct belfry_bindings *bs, size_t *i
  * @req NULL: the request has ended meanwhile; the change is made all the same. */
 typedef void(belfry_applied_cb)(struct belfry_req *req, struct belfry_mod *mod, int err,
                                 const struct belfry_bindings *bs, void *arg);
-/* The caller has belfry_accept()ed, and the AOR is that of the REGISTER's To. 0, BELFRY_EFULL
- * (max_contacts), BELFRY_ESTALE (Call-ID and CSeq), BELFRY_EAGAIN, -ENOMEM: nothing has changed, no
- * callback. */
+/* The caller has belfry_accept()ed, and the AOR is that of the REGISTER's To. 0: @cb follows.
+ * BELFRY_EFULL (max_contacts), BELFRY_ESTALE (Call-ID and CSeq), BELFRY_ETOOBIG, BELFRY_EAGAIN
+ * (store failing), -EBUSY (store queue full), -ENOMEM: nothing has changed, no callback. */
 BELFRY_API int belfry_location_apply(struct belfry_req *req, struct belfry_mod *mod,
                                      const struct belfry_change *change, belfry_applied_cb *cb,
                                      void *arg);

@@ -24,7 +24,7 @@ enum registrar_counter {
 	COUNT_EXTENSION, /* 420 */
 	COUNT_INTERVAL,  /* 423 */
 	COUNT_STALE,     /* 500: old CSeq */
-	COUNT_STORE,     /* 500: the store fails */
+	COUNT_STORE,     /* 500, 503: the store fails or has too much to do */
 };
 
 static const struct belfry_setting registrar_settings[] = {
@@ -175,23 +175,31 @@ static enum belfry_verdict refuse_contacts(struct belfry_req *req, struct belfry
 	return belfry_reply_with(req, 423, STR_NONE, line, STR_NONE);
 }
 
-static enum belfry_verdict refuse_change(struct belfry_req *req, struct belfry_mod *mod, int err)
+/* Not now: the phone comes back after a while, and not all at the same moment. */
+static enum belfry_verdict refuse_for_now(struct belfry_req *req, struct belfry_mod *mod, int code,
+                                          const char *reason)
 {
 	unsigned char random;
 
+	belfry_count(mod, COUNT_STORE, 1);
+	belfry_random(mod, &random, sizeof(random));
+	return belfry_reply_with(req, code, str_from(reason),
+	                         arena_printf(belfry_arena(req), "Retry-After: %d\r\n",
+	                                      5 + random % 16),
+	                         STR_NONE);
+}
+
+static enum belfry_verdict refuse_change(struct belfry_req *req, struct belfry_mod *mod, int err)
+{
 	switch (err) {
 	case BELFRY_EFULL: return refuse(req, mod, 403, "Too Many Contacts", COUNT_DENIED);
+	case BELFRY_ETOOBIG: return refuse(req, mod, 400, "Contact Too Large", COUNT_BAD);
 	case BELFRY_ESTALE:
 		belfry_count(mod, COUNT_STALE, 1);
 		return belfry_reply_with(req, 500, STR("CSeq Out Of Order"),
 		                         STR("Retry-After: 0\r\n"), STR_NONE);
-	default:
-		belfry_count(mod, COUNT_STORE, 1);
-		belfry_random(mod, &random, sizeof(random));
-		return belfry_reply_with(req, 500, STR("Registration Not Stored"),
-		                         arena_printf(belfry_arena(req), "Retry-After: %d\r\n",
-		                                      5 + random % 16),
-		                         STR_NONE);
+	case -EBUSY: return refuse_for_now(req, mod, 503, NULL);
+	default: return refuse_for_now(req, mod, 500, "Registration Not Stored");
 	}
 }
 

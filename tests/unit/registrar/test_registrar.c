@@ -3,6 +3,7 @@
  * that answers at once and with one that answers later. */
 #include "module/rig.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 extern const struct belfry_module belfry_module_registrar;
@@ -385,6 +386,58 @@ START_TEST(rfc5630_a_sips_contact_needs_sips_all_the_way)
 }
 END_TEST
 
+/* loc_apply() is wrapped: it can be made to refuse, at once or when it commits. */
+static int apply_err, commit_err;
+static loc_commit_cb *commit_cb;
+
+int __real_loc_apply(struct loc_table *t, struct worker *w, const struct loc_change *change,
+                     loc_commit_cb *cb, void *arg, struct loc_query **query_r);
+int __wrap_loc_apply(struct loc_table *t, struct worker *w, const struct loc_change *change,
+                     loc_commit_cb *cb, void *arg, struct loc_query **query_r);
+
+static void fail_commit(int err, struct loc_set *set, void *arg)
+{
+	commit_cb(commit_err ? commit_err : err, commit_err ? NULL : set, arg);
+}
+
+int __wrap_loc_apply(struct loc_table *t, struct worker *w, const struct loc_change *change,
+                     loc_commit_cb *cb, void *arg, struct loc_query **query_r)
+{
+	commit_cb = cb;
+	return apply_err ? apply_err : __real_loc_apply(t, w, change, fail_commit, arg, query_r);
+}
+
+static bool comes_back_later(void)
+{
+	uint32_t s = 0;
+
+	return str_to_u32(rig_field(&rig, SIP_H_RETRY_AFTER, 0), &s) == 0 && s >= 5 && s <= 20;
+}
+
+START_TEST(a_failing_store_is_500_and_a_busy_one_503)
+{
+	const char *contact = "Contact: <sip:a@192.0.2.50>\r\n";
+
+	begin(NULL, false);
+	apply_err = BELFRY_EAGAIN;
+	ck_assert_int_eq(reg(1, contact), 500);
+	ck_assert(comes_back_later());
+	apply_err = -EBUSY;
+	ck_assert_int_eq(reg(2, contact), 503);
+	ck_assert(comes_back_later());
+	apply_err = BELFRY_ETOOBIG;
+	ck_assert_int_eq(reg(3, contact), 400);
+	apply_err = 0;
+	commit_err = BELFRY_EAGAIN;
+	ck_assert_int_eq(reg(4, contact), 500);
+	ck_assert(comes_back_later());
+	commit_err = 0;
+	ck_assert_uint_eq(rig_count(&rig, "belfry_registrations_total", "result=\"store\""), 3);
+	ck_assert_int_eq(reg(5, contact), 200);
+	rig_fini(&rig);
+}
+END_TEST
+
 START_TEST(absurdly_large_contacts_are_refused)
 {
 	char headers[6000];
@@ -546,7 +599,7 @@ UNIT_MAIN("registrar/registrar", rfc3261_10_3_8_the_200_lists_every_binding,
           an_instance_replaces_its_bindings_of_other_call_ids,
           rfc5626_6_instance_and_reg_id_are_the_key,
           rfc5626_6_reg_id_counts_behind_a_first_hop_with_ob_only,
-          rfc5630_a_sips_contact_needs_sips_all_the_way, absurdly_large_contacts_are_refused,
-          requests_follow_the_flow_of_a_phone_behind_a_nat,
+          rfc5630_a_sips_contact_needs_sips_all_the_way, a_failing_store_is_500_and_a_busy_one_503,
+          absurdly_large_contacts_are_refused, requests_follow_the_flow_of_a_phone_behind_a_nat,
           requests_follow_the_connection_of_a_phone, settings_that_cannot_be_are_told,
           registering_survives_any_allocation_failing)
