@@ -113,6 +113,18 @@ struct attempt {
 	bool priority;
 };
 
+static void count(const struct attempt *a, enum auth_counter counter)
+{
+	if (!belfry_is_dry_run(a->req)) {
+		belfry_count(a->mod, counter, 1);
+	}
+}
+
+static const char *rule_of(const struct attempt *a)
+{
+	return a->is_register ? "auth.register" : "auth.calls";
+}
+
 static bool is_offered(const struct auth_conf *conf, enum belfry_algorithm algorithm)
 {
 	for (size_t i = 0; i < conf->algorithms.n; i++) {
@@ -176,6 +188,7 @@ static bool password_is_right(const struct attempt *a, const struct credentials 
 struct use {
 	uint32_t nc;
 	uint64_t issued_ms; /* on the monotonic clock, rounded down */
+	bool *peeked_r;     /* explain only */
 };
 
 static int take_nc(const struct belfry_shared_look *look, void *arg)
@@ -190,15 +203,35 @@ static int take_nc(const struct belfry_shared_look *look, void *arg)
 	return nonce_window_take(look->value, use->nc) ? 0 : 1;
 }
 
+/* What take_nc() would say; nothing is taken. */
+static int peek_nc(const struct belfry_shared_look *look, void *arg)
+{
+	const struct use *use = arg;
+	struct nonce_window copy = *(const struct nonce_window *)look->value;
+	const struct belfry_shared_look as_if = { .value = &copy,
+		                                  .is_new = look->is_new,
+		                                  .evicted_ms = look->evicted_ms };
+	int ret = take_nc(&as_if, arg);
+
+	*use->peeked_r = ret == 0;
+	return look->is_new ? BELFRY_ECANCELED : ret; /* negative: no entry is made */
+}
+
 static bool nc_is_new(const struct attempt *a, const struct nonce *nonce, uint32_t nc,
                       uint64_t age_ms)
 {
 	uint64_t now_ms = belfry_now_ms(a->mod);
 	struct use use = { .nc = nc, .issued_ms = now_ms > age_ms ? now_ms - age_ms : 0 };
 	uint32_t ttl_ms = (uint32_t)a->conf->nonce_lifetime * 1000 + 1000;
+	struct str id = str_make((const char *)nonce->id, NONCE_ID);
+	bool is_good = false;
 
-	return belfry_shared_with(a->auth->windows, str_make((const char *)nonce->id, NONCE_ID),
-	                          now_ms, ttl_ms, take_nc, &use) == 0;
+	if (belfry_is_dry_run(a->req)) {
+		use.peeked_r = &is_good;
+		(void)belfry_shared_with(a->auth->windows, id, now_ms, ttl_ms, peek_nc, &use);
+		return is_good;
+	}
+	return belfry_shared_with(a->auth->windows, id, now_ms, ttl_ms, take_nc, &use) == 0;
 }
 
 static struct str join(struct arena *arena, struct str left, char between, struct str right)
@@ -298,9 +331,8 @@ static enum belfry_verdict challenge(struct attempt *a, bool is_stale)
 		sbuf_add(&b, STR(", qop=\"auth\""));
 		sbuf_add(&b, is_stale ? STR(", stale=true\r\n") : STR("\r\n"));
 	}
-	belfry_count(a->mod, is_stale ? COUNT_STALE : COUNT_CHALLENGE, 1);
-	belfry_decide(a->req, a->is_register ? "auth.register" : "auth.calls",
-	              "challenged for realm %.*s", STR_FMT(a->realm));
+	count(a, is_stale ? COUNT_STALE : COUNT_CHALLENGE);
+	belfry_decide(a->req, rule_of(a), "challenged for realm %.*s", STR_FMT(a->realm));
 	return belfry_reply_with(a->req, a->is_register ? 401 : 407, STR_NONE, sbuf_str(&b),
 	                         STR_NONE);
 }
@@ -337,28 +369,84 @@ static struct str domain_of(struct str aor)
 
 static enum belfry_verdict pass_as_user(struct attempt *a)
 {
-	belfry_count(a->mod, COUNT_OK, 1);
+	count(a, COUNT_OK);
 	belfry_set_user(a->req, a->user, a->priority);
-	belfry_decide(a->req, a->is_register ? "auth.register" : "auth.calls",
-	              "authenticated as %.*s", STR_FMT(a->user));
+	belfry_decide(a->req, rule_of(a), "authenticated as %.*s", STR_FMT(a->user));
 	return BELFRY_CONTINUE;
 }
 
 /* A user acts for itself only: To of a REGISTER (RFC 3261 10.3 step 4), From of anything else. */
 static enum belfry_verdict deny(struct attempt *a, struct str aor)
 {
-	belfry_count(a->mod, COUNT_DENIED, 1);
+	count(a, COUNT_DENIED);
 	belfry_decide(a->req, a->is_register ? "RFC 3261 10.3 (4)" : "auth.calls",
 	              "%.*s may not act for %.*s", STR_FMT(a->user), STR_FMT(aor));
 	return belfry_reply(a->req, 403,
 	                    a->is_register ? "Not Your Address-Of-Record" : "Not Your From");
 }
 
+/* --- explain --- */
+
+static const char *text_of(enum outcome outcome)
+{
+	switch (outcome) {
+	case AUTH_STALE: return "its credentials are of a nonce that is too old or used up";
+	case AUTH_FAILED: return "user or password of its credentials are wrong";
+	default: return "it has no credentials for that";
+	}
+}
+
+/* What is to be explained mostly lies behind the challenge: goes on as if it had been met, where
+ * that can be. */
+static enum belfry_verdict explain_challenge(struct attempt *a, struct str aor,
+                                             enum outcome outcome)
+{
+	int code = a->is_register ? 401 : 407;
+
+	belfry_decide(a->req, rule_of(a), "challenged with %d for realm %.*s: %s", code,
+	              STR_FMT(a->realm), text_of(outcome));
+	if (!belfry_user_exists(a->mod, aor)) {
+		belfry_decide(a->req, rule_of(a), "there is no user %.*s: nothing helps",
+		              STR_FMT(aor));
+		return belfry_reply(a->req, code, NULL);
+	}
+	belfry_decide(a->req, rule_of(a), "from here on as if %.*s had authenticated",
+	              STR_FMT(aor));
+	belfry_set_user(a->req, aor, false);
+	return BELFRY_CONTINUE;
+}
+
+static enum belfry_verdict explain(struct attempt *a, struct str aor, bool must)
+{
+	enum outcome outcome = AUTH_OK;
+
+	a->user = belfry_user(a->req); /* taken as authenticated by who asks */
+	if (a->user.n == 0) {
+		outcome = authenticate(a);
+	}
+	if (outcome == AUTH_OK && str_eq(aor, a->user)) {
+		return pass_as_user(a);
+	}
+	if (!must) {
+		belfry_decide(a->req, rule_of(a), "no credentials are asked for");
+		return BELFRY_CONTINUE;
+	}
+	switch (outcome) {
+	case AUTH_OK: return deny(a, aor);
+	case AUTH_BAD: return belfry_reply(a->req, 400, a->bad);
+	default: return explain_challenge(a, aor, outcome);
+	}
+}
+
 /* @aor: whose request it says it is. @must: without its good credentials it does not pass. */
 static enum belfry_verdict decide(struct attempt *a, struct str aor, bool must)
 {
-	enum outcome outcome = authenticate(a);
+	enum outcome outcome;
 
+	if (belfry_is_dry_run(a->req)) {
+		return explain(a, aor, must);
+	}
+	outcome = authenticate(a);
 	if (outcome == AUTH_OK && str_eq(aor, a->user)) {
 		return pass_as_user(a);
 	}
@@ -393,10 +481,11 @@ static enum belfry_verdict check_register(struct attempt *a)
 	char space[SIP_AOR_MAX], ruri_space[SIP_AOR_MAX];
 	struct str aor = aor_in(msg, SIP_H_TO, space);
 
+	a->is_register = true;
 	if (!a->conf->registers) {
+		belfry_decide(a->req, rule_of(a), "no credentials are asked for");
 		return BELFRY_CONTINUE;
 	}
-	a->is_register = true;
 	a->realm = domain_of(sip_uri_aor(&msg->ruri, ruri_space, sizeof(ruri_space)));
 	if (!belfry_is_local_domain(a->req, a->realm)) {
 		a->realm = domain_of(aor);
@@ -423,6 +512,10 @@ static enum belfry_verdict check_call(struct attempt *a)
 
 	a->realm = domain_of(aor);
 	if (!belfry_is_local_domain(a->req, a->realm)) {
+		if (belfry_is_dry_run(a->req)) {
+			belfry_decide(a->req, rule_of(a),
+			              "From is of no domain of ours: nobody to authenticate");
+		}
 		return BELFRY_CONTINUE;
 	}
 	must = a->conf->calls == CALLS_LOCAL || belfry_needs_user(a->req);

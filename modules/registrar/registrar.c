@@ -76,6 +76,14 @@ static const char *registrar_check(const void *values)
 	return NULL;
 }
 
+static void count(const struct belfry_req *req, struct belfry_mod *mod,
+                  enum registrar_counter counter)
+{
+	if (!belfry_is_dry_run(req)) {
+		belfry_count(mod, counter, 1);
+	}
+}
+
 /* --- before authentication: Require --- */
 
 static bool is_supported(struct str option)
@@ -102,7 +110,7 @@ static enum belfry_verdict refuse_options(struct belfry_req *req, struct belfry_
 		}
 	}
 	sbuf_add(&b, STR("\r\n"));
-	belfry_count(mod, COUNT_EXTENSION, 1);
+	count(req, mod, COUNT_EXTENSION);
 	belfry_decide(req, "RFC 3261 8.2.2.3", "an extension is required that is not supported");
 	return belfry_reply_with(req, 420, STR_NONE, sbuf_str(&b), STR_NONE);
 }
@@ -131,7 +139,7 @@ static enum belfry_verdict registrar_request(struct belfry_req *req, struct belf
 static enum belfry_verdict refuse(struct belfry_req *req, struct belfry_mod *mod, int code,
                                   const char *reason, enum registrar_counter counter)
 {
-	belfry_count(mod, counter, 1);
+	count(req, mod, counter);
 	return belfry_reply(req, code, reason);
 }
 
@@ -171,7 +179,9 @@ static enum belfry_verdict refuse_contacts(struct belfry_req *req, struct belfry
 		return refuse(req, mod, r->code, r->bad, r->code == 403 ? COUNT_DENIED : COUNT_BAD);
 	}
 	line = arena_printf(belfry_arena(req), "Min-Expires: %d\r\n", r->conf->min_expires);
-	belfry_count(mod, COUNT_INTERVAL, 1);
+	count(req, mod, COUNT_INTERVAL);
+	belfry_decide(req, "registrar.min_expires", "an expiry is below %d s",
+	              r->conf->min_expires);
 	return belfry_reply_with(req, 423, STR_NONE, line, STR_NONE);
 }
 
@@ -283,9 +293,8 @@ static enum belfry_verdict registrar_serve(struct belfry_req *req, struct belfry
 	if (ret < 0) {
 		return belfry_reply(req, 500, NULL);
 	}
-	belfry_decide(req, "RFC 3261 10.3", "%zu contacts for sip:%.*s", r->change.ops_n,
-	              STR_FMT(r->change.aor));
 	if (belfry_is_dry_run(req)) {
+		explain_change(req, r);
 		return belfry_reply(req, 200, NULL);
 	}
 	verdict = belfry_run_register(req, mod, BELFRY_REGISTER_BEFORE, &r->registration, apply, r);

@@ -44,3 +44,6 @@ bool flow_is_used(const struct belfry_req *req, const struct registering *r,
 /* answer.c: the 200 with all that is registered (RFC 3261 10.3 step 8). */
 enum belfry_verdict answer_ok(struct belfry_req *req, struct belfry_mod *mod,
                               const struct registering *r, const struct belfry_bindings *bs);
+
+/* explain.c: what the request would change, for `belfryctl explain`. */
+void explain_change(struct belfry_req *req, const struct registering *r);

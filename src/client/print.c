@@ -254,7 +254,8 @@ static bool is_rows(const json_t *v)
 	       (json_array_size(v) == 0 || json_is_object(json_array_get(v, 0)));
 }
 
-static void print_members(FILE *out, const json_t *result)
+/* All but the member called @but (empty: none). */
+static void print_members(FILE *out, const json_t *result, struct str but)
 {
 	size_t widest = 0;
 	const char *key;
@@ -262,11 +263,13 @@ static void print_members(FILE *out, const json_t *result)
 
 	json_object_foreach((json_t *)(uintptr_t)result, key, v)
 	{
-		widest = strlen(key) > widest ? strlen(key) : widest;
+		if (!str_eq(str_from(key), but)) {
+			widest = strlen(key) > widest ? strlen(key) : widest;
+		}
 	}
 	json_object_foreach((json_t *)(uintptr_t)result, key, v)
 	{
-		char *text = value_text(v, NULL);
+		char *text = str_eq(str_from(key), but) ? NULL : value_text(v, NULL);
 
 		if (text) {
 			(void)fprintf(out, "%s:%*s%s\n", key, (int)(widest - strlen(key)) + 1, "",
@@ -276,16 +279,46 @@ static void print_members(FILE *out, const json_t *result)
 	}
 }
 
+/* Members, and below them the table of the one called @inner. */
+static void print_block(FILE *out, const json_t *obj, struct str inner, const char *columns)
+{
+	print_members(out, obj, inner);
+	(void)fputc('\n', out);
+	print_table(out, get(obj, inner), columns);
+}
+
+static void print_blocks(FILE *out, const json_t *rows, struct str inner, const char *columns)
+{
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+	{
+		(void)fputs(i ? "\n" : "", out);
+		print_block(out, row, inner, columns);
+	}
+}
+
 void print_result(FILE *out, const json_t *result, const char *columns)
 {
+	struct str inner = STR_NONE, rest;
 	const json_t *only = NULL;
 
+	if (columns && str_cut(str_from(columns), '/', &inner, &rest)) {
+		columns = rest.p;
+	} else {
+		inner = STR_NONE;
+	}
 	if (json_object_size(result) == 1) {
 		only = json_object_iter_value(json_object_iter((json_t *)(uintptr_t)result));
 	}
-	if (only && is_rows(only)) {
-		print_table(out, only, columns);
+	if (inner.n > 0 && get(result, inner)) {
+		print_block(out, result, inner, columns);
+	} else if (!only || !is_rows(only)) {
+		print_members(out, result, STR_NONE);
+	} else if (inner.n > 0 && get(json_array_get(only, 0), inner)) {
+		print_blocks(out, only, inner, columns);
 	} else {
-		print_members(out, result);
+		print_table(out, only, inner.n > 0 ? NULL : columns);
 	}
 }

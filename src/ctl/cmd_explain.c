@@ -1,166 +1,200 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* explain, why: the decisions of the proxy, for a request that might come and for those that came.
- */
+/* explain: the decisions of the proxy for a request that might come. Nothing is sent or changed. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "ctl/gather.h"
+#include "ctl/addr.h"
 #include "ctl/json.h"
 #include "ctl/table.h"
 #include "proxy/proxy.h"
+#include "sip/addr.h"
 #include "util/err.h"
 #include "util/random.h"
+#include "worker/worker.h"
 
-#define TEXT_MAX 8192 /* of the request that is made up */
-
-/* --- explain ------------------------------------------------------------------------------------
- */
+#define TEXT_MAX 8192 /* of a request that is made up */
 
 struct question {
 	struct job job;
 	struct ctl_call *call;
 	struct ctl_env *env;
-	struct worker *worker;
-	struct sip_msg *msg;
-	struct tp_flow from;
-	bool has_from;
+	struct tp_flow from; /* remote: family 0 when it was not told */
 	char user[SIP_AOR_MAX];
 	struct str user_aor;
-	int err;
+	json_t *answer; /* made on the worker */
 	json_t *decisions;
+	int err;
 	size_t text_n;
-	char text[TEXT_MAX];
+	char *text; /* the request */
 };
 
-static json_t *decision_json(const struct proxy_decision *d)
+static void question_free(struct question *q)
 {
-	return json_pack("{s:s, s:o, s:f}", "rule", d->rule, "text", ctl_json_str(d->text), "at",
-	                 (double)d->at_us / 1000);
+	json_decref(q->answer);
+	free(q->text);
+	free(q);
 }
+
+/* --- the answer ---------------------------------------------------------------------------------
+ */
 
 static void answer(struct job *job, void *ctx)
 {
 	struct question *q = (struct question *)(void *)job;
+	struct ctl_call *call = q->call;
+	json_t *result = q->answer;
+	int err = q->err;
 
 	(void)ctx;
-	if (q->err) {
-		json_decref(q->decisions);
-		ctl_call_fail(q->call, CTL_EFAILED, "%s", belfry_strerror(q->err));
+	q->answer = NULL;
+	question_free(q);
+	if (err == 0 || err == -ENOMEM) {
+		ctl_call_reply(call, result);
 	} else {
-		ctl_call_reply(q->call,
-		               q->decisions ? json_pack("{s:o}", "decisions", q->decisions) : NULL);
+		ctl_call_fail(call, CTL_EFAILED, "%s", belfry_strerror(err));
 	}
-	free(q);
 }
 
 /* Back to the main thread. */
 static void go_home(struct question *q, int err)
 {
-	if (q->msg) {
-		sip_msg_unref(&q->msg);
+	if (err) {
+		json_decref(q->answer);
+		q->answer = NULL;
 	}
 	q->err = err;
 	q->job.run = answer;
-	mailbox_post_sure(q->env->mailbox, &q->job);
+	if (q->env->mailbox) {
+		mailbox_post_sure(q->env->mailbox, &q->job);
+	} else {
+		question_free(q); /* the process is ending, its threads have ended */
+	}
 }
 
-static void released(struct job *job, void *ctx)
+static bool tell(struct question *q, const char *rule, const char *text)
 {
-	(void)ctx;
-	go_home((struct question *)(void *)job, 0);
+	return json_array_append_new(q->decisions, json_pack("{s:s, s:s, s:f}", "rule", rule,
+	                                                     "text", text, "at", 0.0)) == 0;
 }
 
-/* The request still points into q->text: home at the turn's end, when it is gone. */
+static bool tell_error(struct question *q, const struct sip_msg *msg)
+{
+	char text[160];
+
+	if (!msg) {
+		return tell(q, "RFC 3261 18.3", "dropped without an answer: this is no SIP");
+	}
+	if (msg->method == SIP_M_ACK) {
+		return tell(q, "RFC 3261 16.3 (1)", "dropped: a malformed ACK is not answered");
+	}
+	(void)snprintf(text, sizeof(text), "refused with %u %s", msg->error,
+	               msg->error_r ? msg->error_r : "");
+	return tell(q, "RFC 3261 16.3 (1)", text);
+}
+
+static json_t *json_of(struct str s)
+{
+	return s.n > 0 ? ctl_json_str(s) : json_null();
+}
+
+static struct str uri_of_from(const struct sip_msg *msg)
+{
+	struct str value = sip_msg_header(msg, SIP_H_FROM);
+	struct sip_addr addr;
+
+	return sip_addr_parse(value, &addr, NULL) == 0 ? addr.uri_text : value;
+}
+
+/* What is asked about, and what goes before the proxy's own decisions. */
+static bool begin_answer(struct question *q, struct worker *w, const struct sip_msg *msg)
+{
+	struct str from = msg ? uri_of_from(msg) : STR_NONE;
+	const struct net_addr *source = &q->from.remote;
+	char space[NET_ADDR_TEXT];
+	bool ok = true;
+
+	q->answer =
+		json_pack("{s:o, s:o, s:o, s:o, s:o, s:[]}", "method",
+	                  json_of(msg ? msg->method_text : STR_NONE), "uri",
+	                  json_of(msg ? msg->ruri_text : STR_NONE), "from", json_of(from), "source",
+	                  source->family ? ctl_json_str(net_addr_text(source, space))
+	                                 : json_string("not told: somebody unknown"),
+	                  "transport", json_of(tp_proto_param(q->from.proto)), "decisions");
+	q->decisions = json_object_get(q->answer, "decisions");
+	if (!q->decisions) {
+		return false;
+	}
+	if (source->family &&
+	    transport_is_banned(transport_get(q->env->transports, w->id), source)) {
+		ok = tell(q, "auth.max_failures",
+		          "the source is banned: nothing of it is read; the rest is as if it was "
+		          "not");
+	}
+	return ok && (!msg || msg->error || tell(q, "RFC 3261 16.3 (1)", "well-formed"));
+}
+
 static void explained(void *arg, const struct proxy_decision *first)
 {
 	struct question *q = arg;
-	bool ok;
+	bool ok = true;
 
-	q->decisions = json_array();
-	ok = q->decisions != NULL;
 	for (; ok && first; first = first->next) {
-		ok = json_array_append_new(q->decisions, decision_json(first)) == 0;
+		ok = json_array_append_new(q->decisions, ctl_json_decision(first)) == 0;
 	}
-	if (!ok) {
-		json_decref(q->decisions);
-		q->decisions = NULL;
+	go_home(q, ok ? 0 : -ENOMEM);
+}
+
+/* --- on a worker --------------------------------------------------------------------------------
+ */
+
+static int parse(struct question *q, struct worker *w, struct sip_msg **msg_r)
+{
+	struct msgbuf *buf = msgbuf_new(w->bufs, q->text_n);
+	int err;
+
+	*msg_r = NULL;
+	if (!buf) {
+		return -ENOMEM;
 	}
-	q->job.run = released;
-	worker_reap(q->worker, &q->job);
+	memcpy(buf->data, q->text, q->text_n);
+	err = sip_msg_parse(buf, q->text_n, 0, &w->arenas, w->bufs, msg_r);
+	return err == BELFRY_EPARSE ? 0 : err;
 }
 
 static void ask_proxy(struct job *job, void *ctx)
 {
 	struct question *q = (struct question *)(void *)job;
-	int err;
+	struct worker *w = ctx;
+	struct sip_msg *msg;
+	bool is_good;
+	int err = parse(q, w, &msg);
 
-	q->worker = ctx;
-	err = sip_msg_parse_text(str_make(q->text, q->text_n), 0, &q->msg);
-
-	err = err ? err
-	          : proxy_explain(q->env->proxies[q->worker->id], q->msg,
-	                          q->has_from ? &q->from : NULL, q->user_aor, explained, q);
-	if (err) {
+	if (err == 0 && !begin_answer(q, w, msg)) {
+		err = -ENOMEM;
+	}
+	is_good = msg && msg->error == 0 && msg->is_request;
+	if (err == 0 && !is_good) {
+		err = msg && !msg->is_request ? BELFRY_EPARSE : tell_error(q, msg) ? 0 : -ENOMEM;
+	}
+	if (err || !is_good) {
 		go_home(q, err);
+	} else {
+		err = proxy_explain(q->env->proxies[w->id], msg, &q->from, q->user_aor, explained,
+		                    q);
+		if (err) {
+			go_home(q, err);
+		}
+	}
+	if (msg) {
+		sip_msg_unref(&msg);
 	}
 }
 
-/* "192.0.2.1" or "192.0.2.1:5060", as if it came to the first listener of that family. */
-static bool take_source(struct question *q, struct str text)
-{
-	const struct tp_listener *l;
-	struct net_addr addr;
-	struct str host = text, port = STR_NONE;
-	uint64_t v = 5060;
+/* --- the request --------------------------------------------------------------------------------
+ */
 
-	if (text.n == 0) {
-		return true;
-	}
-	if (net_addr_parse(text, 5060, &addr)) {
-		ptrdiff_t colon = -1;
-
-		for (size_t i = 0; i < text.n; i++) {
-			colon = text.p[i] == ':' ? (ptrdiff_t)i : colon;
-		}
-		if (colon < 0) {
-			return false;
-		}
-		host = str_make(text.p, (size_t)colon);
-		port = str_skip(text, (size_t)colon + 1);
-		if (str_to_u64(port, 65535, &v) || net_addr_parse(host, (uint16_t)v, &addr)) {
-			return false;
-		}
-	}
-	for (size_t i = 0; !q->has_from && (l = transport_listener(q->env->transports, i)); i++) {
-		if (l->addr.family == addr.family) {
-			q->from = (struct tp_flow){
-				.listener = l, .remote = addr, .local = l->addr, .proto = TP_UDP
-			};
-			q->has_from = true;
-		}
-	}
-	return q->has_from;
-}
-
-/* "user@domain" or a URI; empty stays so. */
-static bool take_user(struct question *q, struct str text)
-{
-	char uri_text[SIP_AOR_MAX + 8];
-	struct sip_uri uri;
-
-	if (text.n == 0) {
-		return true;
-	}
-	(void)snprintf(uri_text, sizeof(uri_text), "%s%.*s",
-	               str_starts_nocase(text, STR("sip")) ? "" : "sip:", STR_FMT(text));
-	if (text.n + 5 > sizeof(uri_text) || sip_uri_parse(str_from(uri_text), &uri, NULL)) {
-		return false;
-	}
-	q->user_aor = sip_uri_aor(&uri, q->user, sizeof(q->user));
-	return q->user_aor.n > 0;
-}
-
-static bool has_control(struct str s)
+static bool has_blank(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		if ((unsigned char)s.p[i] <= ' ') {
@@ -170,20 +204,52 @@ static bool has_control(struct str s)
 	return false;
 }
 
-/* A request such as might come. false: it cannot be made of these parts. */
-static bool make_request(struct question *q, struct str method, struct str uri, struct str from)
+/* The domain that a user registers at: "sip:example.com" of "sip:alice@example.com". */
+static struct str registrar_of(struct str uri_text, char *space, size_t cap)
 {
-	unsigned char random[8];
-	uint64_t id = 0;
+	struct sip_uri uri;
 	int n;
 
-	if (has_control(method) || has_control(uri) || has_control(from)) {
-		return false;
+	if (sip_uri_parse(uri_text, &uri, NULL) || !uri.has_user) {
+		return uri_text;
 	}
-	random_key(random, sizeof(random));
-	memcpy(&id, random, sizeof(id));
-	from = from.n ? from : STR("sip:explain@anonymous.invalid");
-	n = snprintf(q->text, sizeof(q->text),
+	n = snprintf(space, cap, "%.*s:%.*s", STR_FMT(uri.scheme_text), STR_FMT(uri.host));
+	return n > 0 && (size_t)n < cap ? str_make(space, (size_t)n) : uri_text;
+}
+
+struct parts {
+	struct str method, uri, to, from, contact;
+};
+
+/* A REGISTER names the user in To and From, and some Contact. */
+static void make_register(struct parts *p, char *space, size_t cap)
+{
+	p->to = p->from.n > 0 ? p->from : p->uri;
+	p->from = p->to;
+	p->uri = registrar_of(p->uri, space, cap);
+	p->contact = STR("Contact: <sip:explain@explain.invalid>\r\n");
+}
+
+/* A request such as might come. NULL, or why it cannot be made. */
+static const char *make_request(struct question *q, struct parts p)
+{
+	unsigned long long id;
+	char space[TEXT_MAX];
+	int n;
+
+	if (p.method.n == 0 || p.uri.n == 0) {
+		return "METHOD and URI are wanted, or --message";
+	}
+	if (has_blank(p.method) || has_blank(p.uri) || has_blank(p.from)) {
+		return "there is a blank in METHOD or a URI";
+	}
+	p.to = p.uri;
+	if (str_eq(p.method, STR("REGISTER"))) {
+		make_register(&p, space, sizeof(space));
+	}
+	p.from = p.from.n > 0 ? p.from : STR("sip:explain@anonymous.invalid");
+	random_key(&id, sizeof(id));
+	n = asprintf(&q->text,
 	             "%.*s %.*s SIP/2.0\r\n"
 	             "Via: SIP/2.0/UDP explain.invalid;branch=z9hG4bK%016llx\r\n"
 	             "Max-Forwards: 70\r\n"
@@ -191,26 +257,134 @@ static bool make_request(struct question *q, struct str method, struct str uri, 
 	             "To: <%.*s>\r\n"
 	             "Call-ID: explain-%016llx\r\n"
 	             "CSeq: 1 %.*s\r\n"
-	             "Content-Length: 0\r\n\r\n",
-	             STR_FMT(method), STR_FMT(uri), (unsigned long long)id, STR_FMT(from),
-	             (unsigned long long)id, STR_FMT(uri), (unsigned long long)id, STR_FMT(method));
-	q->text_n = n > 0 ? (size_t)n : 0;
-	return n > 0 && (size_t)n < sizeof(q->text);
+	             "%.*sContent-Length: 0\r\n\r\n",
+	             STR_FMT(p.method), STR_FMT(p.uri), id, STR_FMT(p.from), id, STR_FMT(p.to), id,
+	             STR_FMT(p.method), STR_FMT(p.contact));
+	if (n < 0) {
+		q->text = NULL;
+		return "out of memory";
+	}
+	q->text_n = (size_t)n;
+	return n > TEXT_MAX ? "a URI is too long" : NULL;
 }
 
-static const char *take_all(struct question *q, struct ctl_call *call)
+/* As it is; lines that an editor left without CR get one. */
+static const char *take_message(struct question *q, struct str text)
 {
-	if (!take_source(q, ctl_call_param(call, "source"))) {
-		return "--source wants an address of a family that is listened on, as in 192.0.2.1";
+	bool has_cr = str_find(text, '\r') >= 0;
+
+	q->text = malloc(2 * text.n + 1);
+	if (!q->text) {
+		return "out of memory";
 	}
-	if (!take_user(q, ctl_call_param(call, "user"))) {
-		return "--user wants an address-of-record, as in user@domain";
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] == '\n' && !has_cr) {
+			q->text[q->text_n++] = '\r';
+		}
+		q->text[q->text_n++] = text.p[i];
 	}
-	if (!make_request(q, ctl_call_param(call, "method"), ctl_call_param(call, "uri"),
-	                  ctl_call_param(call, "from"))) {
-		return "no request can be made of this";
+	return q->text_n > SIP_MSG_MAX ? "the message is too large" : NULL;
+}
+
+static const char *take_request(struct question *q, struct ctl_call *call)
+{
+	char from[SIP_AOR_MAX + 8];
+	struct parts p = {
+		.method = ctl_call_param(call, "method"),
+		.uri = ctl_call_param(call, "uri"),
+		.from = ctl_call_param(call, "from"),
+	};
+	struct str message = ctl_call_param(call, "message");
+
+	if (message.n == 0) {
+		if (p.from.n == 0 && q->user_aor.n > 0) {
+			(void)snprintf(from, sizeof(from), "sip:%.*s", STR_FMT(q->user_aor));
+			p.from = str_from(from);
+		}
+		return make_request(q, p);
 	}
-	return NULL;
+	if (p.method.n > 0 || p.from.n > 0) {
+		return "METHOD, URI and --from are in the message";
+	}
+	return take_message(q, message);
+}
+
+/* --- who asks -----------------------------------------------------------------------------------
+ */
+
+/* The transport in the top Via, as far as the message can be read. */
+static uint8_t proto_of(const struct question *q)
+{
+	struct sip_msg *msg = NULL;
+	uint8_t proto = 0;
+
+	(void)sip_msg_parse_text(str_make(q->text, q->text_n), 0, &msg);
+	if (!msg) {
+		return TP_UDP;
+	}
+	while (proto < TP_N && !str_eq_nocase(tp_proto_name(proto), msg->via.transport)) {
+		proto++;
+	}
+	sip_msg_unref(&msg);
+	return proto < TP_N ? proto : TP_UDP;
+}
+
+/* The listener it would come to: of the source's family, of that transport if there is one. */
+static bool choose_listener(struct question *q, uint8_t proto)
+{
+	const struct tp_listener *l, *best = NULL;
+
+	for (size_t i = 0; (l = transport_listener(q->env->transports, i)); i++) {
+		if (q->from.remote.family && q->from.remote.family != l->addr.family) {
+			continue;
+		}
+		if (!best || (best->proto != proto && l->proto == proto)) {
+			best = l;
+		}
+	}
+	if (best) {
+		q->from.listener = best;
+		q->from.local = best->addr;
+		q->from.proto = best->proto;
+	}
+	return best != NULL;
+}
+
+static const char *take_source(struct question *q, struct str text)
+{
+	struct str host;
+	uint16_t port;
+
+	if (text.n > 0) {
+		(void)ctl_addr_split(text, &host, &port);
+		if (net_addr_parse(host, port ? port : 5060, &q->from.remote)) {
+			return "--source wants an address, as in 192.0.2.1 or 192.0.2.1:5060";
+		}
+	}
+	return choose_listener(q, proto_of(q)) ? NULL
+	                                       : "there is no listener of that address family";
+}
+
+/* "user@domain" or a URI; empty stays so. */
+static const char *take_user(struct question *q, struct str text)
+{
+	char uri_text[SIP_AOR_MAX + 8];
+	struct sip_uri uri;
+	int n;
+
+	if (text.n == 0) {
+		return NULL;
+	}
+	n = snprintf(uri_text, sizeof(uri_text), "%s%.*s",
+	             str_starts_nocase(text, STR("sip:")) || str_starts_nocase(text, STR("sips:"))
+	                     ? ""
+	                     : "sip:",
+	             STR_FMT(text));
+	if (n > 0 && (size_t)n < sizeof(uri_text) &&
+	    sip_uri_parse(str_from(uri_text), &uri, NULL) == 0 && uri.has_user) {
+		q->user_aor = sip_uri_aor(&uri, q->user, sizeof(q->user));
+	}
+	return q->user_aor.n > 0 ? NULL : "--user wants an address-of-record, as in user@domain";
 }
 
 static void run_explain(struct ctl_call *call, struct ctl_env *env)
@@ -225,60 +399,20 @@ static void run_explain(struct ctl_call *call, struct ctl_env *env)
 	q->call = call;
 	q->env = env;
 	q->job.run = ask_proxy;
-	why = take_all(q, call);
+	why = take_user(q, ctl_call_param(call, "user"));
+	why = why ? why : take_request(q, call);
+	why = why ? why : take_source(q, ctl_call_param(call, "source"));
 	if (why) {
-		free(q);
+		question_free(q);
 		ctl_call_fail(call, CTL_EPARAMS, "%s", why);
 		return;
 	}
 	workers_post(env->workers, 0, &q->job);
 }
 
-/* --- why ----------------------------------------------------------------------------------------
- */
-
-struct rows {
-	json_t *list;
-	bool failed;
-};
-
-static void add_request(void *arg, const struct sip_msg *req, int64_t unix_ms, int final_status,
-                        const struct proxy_decision *first)
-{
-	struct rows *rows = arg;
-
-	for (; first && !rows->failed; first = first->next) {
-		json_t *one = decision_json(first);
-
-		rows->failed = !one ||
-		               !ctl_json_set(one, "method", ctl_json_str(req->method_text)) ||
-		               !ctl_json_set(one, "uri", ctl_json_str(req->ruri_text)) ||
-		               !ctl_json_set(one, "call_id", ctl_json_str(req->call_id)) ||
-		               !ctl_json_set(one, "status", json_integer(final_status)) ||
-		               !ctl_json_set(one, "time", json_real((double)unix_ms / 1000)) ||
-		               json_array_append(rows->list, one) != 0;
-		json_decref(one);
-	}
-}
-
-static bool why_of(struct worker *w, struct ctl_env *env, struct ctl_call *call, json_t *list)
-{
-	struct rows rows = { .list = list };
-
-	proxy_why(env->proxies[w->id], ctl_call_param(call, "call_id"), add_request, &rows);
-	return !rows.failed;
-}
-
-static void run_why(struct ctl_call *call, struct ctl_env *env)
-{
-	ctl_gather(call, env, "decisions", why_of, NULL);
-}
-
 const struct ctl_command ctl_explain_commands[] = {
-	{ "explain", "METHOD URI [--from URI] [--source ADDR] [--user AOR]",
-	  "what would be decided for such a request; nothing is sent. --user: as if authenticated",
-	  "rule text", false, run_explain },
-	{ "why", "CALL-ID", "what was decided for a recent call",
-	  "method status at rule text", false, run_why },
+	{ "explain", "[METHOD] [URI] [--from URI] [--source ADDR] [--user AOR] [--message FILE]",
+	  "what would be decided for such a request, and why; nothing is sent or changed",
+	  "decisions/rule text", CTL_READS, run_explain },
 	{ 0 },
 };

@@ -48,8 +48,8 @@ struct ctl_env {
 	struct sub_table *subscribers;
 	struct store *store;
 	struct belfry_core *core;
-	struct mailbox
-		*mailbox; /* of the main thread: jobs posted there run with NULL as context */
+	struct mailbox *mailbox; /* of the main thread: jobs posted there run with NULL as context;
+	                            NULL once the server has been freed */
 	struct trace_hub *trace; /* made by the first `trace`, freed by ctl_server_free() */
 
 	uint64_t started_ms; /* monotonic */

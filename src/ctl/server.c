@@ -272,6 +272,7 @@ void ctl_server_free(struct ctl_server *server)
 	}
 	trace_hub_free(server->env->trace);
 	server->env->trace = NULL;
+	server->env->mailbox = NULL; /* nobody is to be answered any more */
 	list_for_each_safe(it, tmp, &server->clients)
 	{
 		client_free(container_of(it, struct client, node));

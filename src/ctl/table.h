@@ -38,3 +38,4 @@ extern const struct ctl_command ctl_trace_commands[];
 extern const struct ctl_command ctl_transaction_commands[];
 extern const struct ctl_command ctl_trunk_commands[];
 extern const struct ctl_command ctl_user_commands[];
+extern const struct ctl_command ctl_why_commands[];

@@ -1,48 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/trace_filter.h"
 
+#include "ctl/addr.h"
 #include "sip/addr.h"
 #include "sip/line.h"
 #include "util/err.h"
 
-/* --- the source ---------------------------------------------------------------------------------
- */
-
-/* "192.0.2.1:5060" and "[2001:db8::1]:5060" into host and port; false: there is no port. */
-static bool cut_port(struct str text, struct str *host_r, uint16_t *port_r)
-{
-	ptrdiff_t colon = -1;
-	uint64_t port;
-
-	for (size_t i = text.n; i-- > 0 && colon < 0;) {
-		colon = text.p[i] == ':' ? (ptrdiff_t)i : -1;
-	}
-	if (colon <= 0) {
-		return false;
-	}
-	*host_r = str_make(text.p, (size_t)colon);
-	if (host_r->p[0] != '[' && str_find(*host_r, ':') >= 0) {
-		return false; /* IPv6 without brackets */
-	}
-	if (host_r->p[0] == '[' && host_r->p[host_r->n - 1] != ']') {
-		return false;
-	}
-	if (str_to_u64(str_skip(text, (size_t)colon + 1), UINT16_MAX, &port)) {
-		return false;
-	}
-	*port_r = (uint16_t)port;
-	return port > 0;
-}
-
 int trace_filter_source(struct trace_filter *filter, struct str text)
 {
-	struct str host = text;
-	uint16_t port = 0;
+	struct str host;
+	uint16_t port;
 
-	if (!cut_port(text, &host, &port)) {
-		host = text;
-		port = 0;
-	}
+	(void)ctl_addr_split(text, &host, &port);
 	if (net_prefix_parse(host, &filter->source)) {
 		return BELFRY_EPARSE;
 	}

@@ -56,7 +56,10 @@ void proxy_branch_end(struct belfry_branch *br, uint16_t code, struct sip_msg *r
 	answer.about_us = br->is_refused;
 	answer.followed = br->followed;
 	if (code >= 300) {
-		note_n(req, "RFC 3261 16.7 (4)", "a branch ended with %n", code);
+		if (req->notes) {
+			proxy_note(req, "RFC 3261 16.7 (4)", "the branch to %s ended with %n",
+			           br->target->request_uri, code);
+		}
 		proxy_answer_keep(req, &answer);
 	}
 	proxy_fork_go_on(req);
@@ -112,7 +115,26 @@ static uint16_t code_of(int err)
 	}
 }
 
-/* Starts the next attempt. false: there is none left, br->last_error says why. */
+static void tell_failure(struct belfry_branch *br, int err)
+{
+	const struct str host = br->next_hop.host;
+
+	switch (err) {
+	case BELFRY_EUNREACH:
+		note_s(br->req, "listen", "%s cannot be reached by any listener now", host);
+		break;
+	case BELFRY_EFULL:
+		note_s(br->req, "server.max_transactions", "no room for a request to %s", host);
+		break;
+	case BELFRY_ETOOBIG:
+		note_s(br->req, "RFC 3261 18.1.1", "too large to be sent to %s", host);
+		break;
+	default: note_s(br->req, "RFC 3261 16.9", "could not be sent to %s", host); break;
+	}
+}
+
+/* Starts the next attempt, in a dry run all of them. false: there is none left, br->last_error says
+ * why. */
 static bool next_attempt(struct belfry_branch *br)
 {
 	for (;;) {
@@ -120,9 +142,15 @@ static bool next_attempt(struct belfry_branch *br)
 
 		while (br->hop_i < br->hops_n) {
 			err = try_hop(br, &br->hops[br->hop_i]);
+			if (err == 0 && br->req->dry) {
+				br->is_told = true;
+				br->hop_i++;
+				continue;
+			}
 			if (err == 0) {
 				return true;
 			}
+			tell_failure(br, err);
 			br->last_error = err;
 			if (err == BELFRY_EFULL || err == -ENOMEM) {
 				br->is_refused = true;
@@ -136,7 +164,10 @@ static bool next_attempt(struct belfry_branch *br)
 			return true;
 		}
 		if (err == BELFRY_ENOENT && br->hops_done) {
-			return false;
+			if (br->is_told) {
+				proxy_branch_replaced(br);
+			}
+			return br->is_told;
 		}
 		if (err) {
 			br->last_error = err;
@@ -169,6 +200,18 @@ void proxy_branch_resolved(struct belfry_branch *br, int err)
 	run(br);
 }
 
+static void tell_other_flows(const struct belfry_branch *br)
+{
+	char at[NET_ADDR_TEXT];
+
+	for (const struct proxy_target *t = br->target->alt; t; t = t->alt) {
+		proxy_note_detail(br->req, "RFC 5626 7",
+		                  "if that flow fails, down that of %.*s, %.*s %.*s",
+		                  STR_FMT(t->contact), STR_FMT(tp_proto_name(t->flow.proto)),
+		                  STR_FMT(net_addr_text(&t->flow.remote, at)));
+	}
+}
+
 void proxy_branch_go_on(struct belfry_branch *br)
 {
 	struct belfry_req *req = br->req;
@@ -189,6 +232,11 @@ void proxy_branch_go_on(struct belfry_branch *br)
 	err = proxy_route(br);
 	if (err == 0) {
 		err = proxy_forward(br, &br->target->flow, true);
+	}
+	if (err == 0 && req->dry) {
+		tell_other_flows(br);
+		proxy_branch_replaced(br);
+		return;
 	}
 	if (err == BELFRY_EUNREACH) {
 		proxy_flow_failed(br);

@@ -127,6 +127,7 @@ struct belfry_branch {
 	bool is_refused;   /* not the next hop's fault: a limit of ours */
 	bool is_prepared;  /* route_lines and next_hop are made */
 	bool hops_done;    /* there is no other next hop to resolve */
+	bool is_told;      /* dry run: an attempt has been explained */
 	uint64_t followed; /* 3xx: Contacts that have become targets, a bit each */
 	unsigned breadth;
 	uint16_t hook_i;
@@ -185,8 +186,8 @@ struct str proxy_retry_after(struct belfry_req *req, unsigned s);
 struct str proxy_allow(struct belfry_req *req); /* "Allow: ...\r\n" for the server itself */
 
 /* --- why.c */
-/* A decision: @rule is the setting or RFC section, @text a sentence in which %s stands for @s and
- * %n for @n; both static. Costs one test when nobody wants to know, a copy of @s when somebody
+/* A decision: @rule is the setting or RFC section, @text a sentence in which %s stands for @s, %n
+ * for @n and %q for @n thousandths; both static. Costs one test when nobody wants to know, a copy of @s when somebody
  * does. */
 void proxy_note(struct belfry_req *req, const char *rule, const char *text, struct str s,
                 int64_t n);
@@ -208,6 +209,9 @@ static inline void note_n(struct belfry_req *req, const char *rule, const char *
 		proxy_note(req, rule, text, STR_NONE, n);
 	}
 }
+/* What only `explain` has time to tell: checks that were passed, details. printf-like. */
+void proxy_note_detail(struct belfry_req *req, const char *rule, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 void proxy_notes_begin(struct belfry_req *req);
 void proxy_explain_end(struct belfry_req *req);
 int proxy_ring_update(struct proxy *p);

@@ -85,7 +85,11 @@ static void start_some(struct belfry_req *req)
 	}
 	if (req->pending == 0 || req->branches == NULL) {
 		req->group_q = (uint16_t)q;
-		note_n(req, "proxy.fork", "branches for targets of q %n/1000", q);
+		if (req->conf->proxy.fork == CONF_FORK_PARALLEL) {
+			note(req, "proxy.fork", "forks to all targets at the same time");
+		} else {
+			note_n(req, "proxy.fork", "forks to the targets of q %q", q);
+		}
 	}
 	start_group(req);
 }

@@ -218,6 +218,19 @@ static int send_stateful(struct forward *f)
 	return err;
 }
 
+static void tell_headers(const struct forward *f)
+{
+	struct str line = str_trim(f->br->route_line);
+
+	if (f->req->dry && line.n > 0) {
+		proxy_note_detail(f->req, "RFC 3261 16.6 (6)", "leaves with %.*s", STR_FMT(line));
+	}
+	if (f->req->dry && proxy_rr_wanted(f->req, f->br, f->flow)) {
+		proxy_note_detail(f->req, "proxy.record_route",
+		                  "this server stays on the way of the dialog (Record-Route)");
+	}
+}
+
 static void note_hop(const struct forward *f)
 {
 	char text[NET_ADDR_TEXT];
@@ -225,7 +238,14 @@ static void note_hop(const struct forward *f)
 	if (f->req->notes == NULL) {
 		return;
 	}
+	if (f->br->is_told) {
+		proxy_note_detail(f->req, "RFC 3263 4.3", "if that fails, by %.*s to %.*s",
+		                  STR_FMT(tp_proto_name(f->flow->proto)),
+		                  STR_FMT(net_addr_text(&f->flow->remote, text)));
+		return;
+	}
 	note_s(f->req, "RFC 3261 16.6 (2)", "Request-URI %s", f->br->request_uri);
+	tell_headers(f);
 	proxy_note(f->req, "RFC 3261 16.6 (7)",
 	           f->flow->proto == TP_UDP   ? "sent by UDP to %s"
 	           : f->flow->proto == TP_TCP ? "sent by TCP to %s"
@@ -245,7 +265,6 @@ int proxy_forward(struct belfry_branch *br, struct tp_flow *flow, bool by_flow)
 	br->got_provisional = false;
 	note_hop(&f);
 	if (req->dry) {
-		proxy_branch_replaced(br);
 		return 0;
 	}
 	err = req->is_ack ? send_stateless(&f) : send_stateful(&f);

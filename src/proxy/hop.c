@@ -241,10 +241,24 @@ static int take_answer(struct belfry_branch *br, const struct dns_answer *answer
 	return answer->n > 0 ? 0 : BELFRY_ENOENT;
 }
 
+static void tell_failure(struct belfry_branch *br, int err)
+{
+	struct belfry_req *req = br->req;
+	struct str uri = br->next_hop.text;
+
+	switch (err) {
+	case 0: break;
+	case BELFRY_ENXDOMAIN: note_s(req, "RFC 3263 4", "DNS knows no host of %s", uri); break;
+	case BELFRY_ETIMEOUT: note_s(req, "dns.timeout", "no answer of DNS for %s", uri); break;
+	default: note_s(req, "RFC 3263 4", "no usable address and transport for %s", uri); break;
+	}
+}
+
 /* Only the Request-URI's own host can be what does not exist; an answer that does not come in time
  * is no fault of the target. */
-static int judge(const struct belfry_branch *br, int err)
+static int judge(struct belfry_branch *br, int err)
 {
+	tell_failure(br, err);
 	if (err == BELFRY_ENXDOMAIN) {
 		return br->is_ruri ? BELFRY_ENXDOMAIN : BELFRY_EUNREACH;
 	}
@@ -279,7 +293,7 @@ static int resolve_uri(struct belfry_branch *br, const struct sip_uri *uri)
 
 	br->hop_i = br->hops_n = 0;
 	if (uri->scheme != SIP_URI_SIP && uri->scheme != SIP_URI_SIPS) {
-		return BELFRY_ENOENT;
+		return judge(br, BELFRY_ENOENT);
 	}
 	if (proxy_numeric_hop(uri, sips, &br->numeric)) {
 		br->hops = &br->numeric;
@@ -287,7 +301,7 @@ static int resolve_uri(struct belfry_branch *br, const struct sip_uri *uri)
 		return 0;
 	}
 	if (req->p->dns == NULL) {
-		return BELFRY_ENOENT;
+		return judge(br, BELFRY_ENOENT);
 	}
 	err = dns_resolve(req->p->dns, &ask, proxy_arena(req), &answer, on_answer, br, &br->query);
 	if (err == BELFRY_WAIT) {

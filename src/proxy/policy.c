@@ -43,7 +43,11 @@ enum step_result proxy_policy(struct belfry_req *req)
 	if (req->leaves && !elsewhere) {
 		elsewhere = trunk_is_closed(req);
 	}
-	if (!elsewhere || proxy_may_relay(req)) {
+	if (!elsewhere) {
+		proxy_note_detail(req, "proxy.relay", "does not apply: it is for a domain of ours");
+		return STEP_NEXT;
+	}
+	if (proxy_may_relay(req)) {
 		return STEP_NEXT;
 	}
 	return proxy_refuse(req, REFUSED_RELAY, 403, "proxy.relay", STR_NONE);

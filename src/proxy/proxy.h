@@ -79,10 +79,17 @@ struct proxy_decision {
 typedef void(proxy_explain_cb)(void *arg, const struct proxy_decision *first);
 int proxy_explain(struct proxy *p, struct sip_msg *req, const struct tp_flow *from, struct str user,
                   proxy_explain_cb *cb, void *arg);
-/* why: decisions of recent calls on this worker, newest first; ring of server.trace_ring entries.
- */
-typedef void(proxy_why_cb)(void *arg, const struct sip_msg *req, int64_t unix_ms, int final_status,
-                           const struct proxy_decision *first);
+/* why: decisions of calls in progress and of recent ones on this worker, newest first; a ring of
+ * server.trace_ring entries over all workers. Everything is valid during the call only. */
+struct proxy_why {
+	struct str call_id, method, uri, from; /* from: its URI */
+	struct str source;                     /* "192.0.2.1:5060" */
+	int64_t unix_ms;                       /* when it came */
+	uint32_t took_ms;                      /* until now, or its end */
+	int final_status;                      /* 0: in progress, or none was given */
+	const struct proxy_decision *first;
+};
+typedef void(proxy_why_cb)(void *arg, const struct proxy_why *why);
 void proxy_why(struct proxy *p, struct str call_id, proxy_why_cb *cb, void *arg);
 
 /* --- trunks */

@@ -65,6 +65,29 @@ static void send_reply(struct belfry_req *req, struct sip_reply *reply)
 	}
 }
 
+static bool may_reply(const struct belfry_req *req, int code)
+{
+	return !req->final_sent && !req->compact && (code >= 200 || req->st || req->dry);
+}
+
+/* The phrase of an answer of ours. */
+static struct str phrase(int code, struct str reason)
+{
+	return reason.n > 0 ? reason : sip_reason_phrase(code);
+}
+
+static void answer(struct belfry_req *req, struct sip_reply *reply)
+{
+	send_reply(req, reply);
+	if (reply->code < 200) {
+		return;
+	}
+	req->final_sent = true;
+	req->final_status = (uint16_t)reply->code;
+	proxy_stop_waiting(req);
+	proxy_cancel_pending(req, STR_NONE);
+}
+
 void proxy_reply(struct belfry_req *req, int code, struct str reason, struct str headers,
                  struct str body)
 {
@@ -72,33 +95,34 @@ void proxy_reply(struct belfry_req *req, int code, struct str reason, struct str
 		.code = code, .reason = reason, .headers = headers, .body = body
 	};
 
-	if (req->final_sent || req->compact || (code < 200 && req->st == NULL && !req->dry)) {
-		return;
+	if (may_reply(req, code)) {
+		if (req->notes) {
+			proxy_note(req, "RFC 3261 8.2.6", "answered by this server with %n %s",
+			           phrase(code, reason), code);
+		}
+		answer(req, &reply);
 	}
-	note_n(req, "RFC 3261 8.2.6", "answered with %n by this server", code);
-	send_reply(req, &reply);
-	if (code < 200) {
-		return;
-	}
-	req->final_sent = true;
-	req->final_status = (uint16_t)code;
-	proxy_stop_waiting(req);
-	proxy_cancel_pending(req, STR_NONE);
 }
 
 enum step_result proxy_refuse(struct belfry_req *req, enum refusal why, int code, const char *rule,
                               struct str headers)
 {
+	struct sip_reply reply = { .code = code, .headers = headers };
 	struct proxy *p = req->p;
 
 	if (!req->dry && !req->is_ack) {
 		proxy_count(p, p->ids.rejected[why]);
 	}
-	note_n(req, rule, "refused with %n", code);
-	if (req->is_ack && !req->dry) {
-		req->final_sent = true; /* never answered: dropped */
-	} else {
-		proxy_reply(req, code, STR_NONE, headers, STR_NONE);
+	if (req->is_ack) {
+		note(req, rule, "dropped: an ACK is never answered");
+		req->final_sent = true;
+		return STEP_DONE;
+	}
+	if (may_reply(req, code)) {
+		if (req->notes) {
+			proxy_note(req, rule, "refused with %n %s", phrase(code, STR_NONE), code);
+		}
+		answer(req, &reply);
 	}
 	return STEP_DONE;
 }

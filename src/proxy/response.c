@@ -73,7 +73,8 @@ static void on_success(struct belfry_branch *br, struct sip_msg *resp)
 	}
 	set_up(req);
 	if (!req->final_sent) {
-		note_n(req, "RFC 3261 16.7 (5)", "%n is forwarded at once", resp->status);
+		proxy_note(req, "RFC 3261 16.7 (5)", "%n from %s is forwarded at once",
+		           br->target->request_uri, resp->status);
 	}
 	proxy_response_hooks(req, NULL, resp);
 	br->got_2xx = req->is_invite;

@@ -144,7 +144,7 @@ static enum step_result to_trunk(struct belfry_req *req, const struct conf_trunk
 
 static enum step_result apply(struct belfry_req *req, const struct conf_route *r)
 {
-	note_s(req, "routes", "rule %s matches", r->name);
+	note_s(req, "routes", "rule \"%s\" matches", r->name);
 	if (r->reject) {
 		return proxy_refuse(req, REFUSED_RULE, r->reject, "routes", STR_NONE);
 	}
@@ -170,12 +170,29 @@ static enum step_result single_target(struct belfry_req *req)
 	return STEP_NEXT;
 }
 
+static void tell_no_rule(struct belfry_req *req)
+{
+	const char *why = req->in_dialog     ? "inside a dialog of ours"
+	                  : req->route.n > 0 ? "a Route has decided"
+	                  : req->maddr       ? "a maddr has decided"
+	                                     : NULL;
+
+	if (why) {
+		proxy_note_detail(req, "routes", "no rule is looked at: %s", why);
+	} else {
+		proxy_note_detail(req, "routes", "none of %zu rules matches", req->conf->routes_n);
+	}
+}
+
 enum step_result proxy_rules(struct belfry_req *req)
 {
 	const struct conf_route *r = find(req);
 
 	if (r) {
 		return apply(req, r);
+	}
+	if (req->dry) {
+		tell_no_rule(req);
 	}
 	if (req->route.n > 0 || req->maddr) {
 		return single_target(req);

@@ -173,6 +173,30 @@ static bool is_usable(struct belfry_req *req, const struct loc_binding *b)
 	return true;
 }
 
+static void tell_binding(struct belfry_req *req, const struct loc_binding *b)
+{
+	char at[NET_ADDR_TEXT];
+
+	if (!req->dry) {
+		note_s(req, "location", "binding %s", b->contact);
+		return;
+	}
+	if (b->path.n > 0) {
+		proxy_note_detail(req, "location", "binding %.*s, q %u.%03u, by its Path %.*s",
+		                  STR_FMT(b->contact), b->q / 1000U, b->q % 1000U,
+		                  STR_FMT(b->path));
+	} else if (b->has_flow) {
+		proxy_note_detail(req, "location",
+		                  "binding %.*s, q %u.%03u, by its flow, %.*s %.*s",
+		                  STR_FMT(b->contact), b->q / 1000U, b->q % 1000U,
+		                  STR_FMT(tp_proto_name(b->flow.proto)),
+		                  STR_FMT(net_addr_text(&b->flow.remote, at)));
+	} else {
+		proxy_note_detail(req, "location", "binding %.*s, q %u.%03u", STR_FMT(b->contact),
+		                  b->q / 1000U, b->q % 1000U);
+	}
+}
+
 static void add_binding(struct belfry_req *req, struct expand *e, const struct loc_binding *b)
 {
 	bool by_flow = b->has_flow && b->path.n == 0;
@@ -196,7 +220,7 @@ static void add_binding(struct belfry_req *req, struct expand *e, const struct l
 	if (t == NULL) {
 		return;
 	}
-	note_s(req, "location", "binding %s", b->contact);
+	tell_binding(req, b);
 	t->from_location = true;
 	t->aor = e->aor;
 	t->contact = b->contact;
@@ -345,6 +369,7 @@ static enum step_result no_target(struct belfry_req *req)
 		return proxy_refuse(req, REFUSED_UNAVAILABLE, 480, "RFC 5630 5.3", warning);
 	}
 	if (!user_exists(req)) {
+		note(req, "RFC 3261 16.5", "there is no such user");
 		return proxy_refuse(req, REFUSED_NOT_FOUND, 404, "RFC 3261 16.5", STR_NONE);
 	}
 	return proxy_refuse(req, REFUSED_UNAVAILABLE, 480, "RFC 3261 16.5", STR_NONE);

@@ -195,8 +195,11 @@ bool proxy_trunk_enter(struct belfry_req *req, const struct proxy_target *t)
 {
 	int max = t->conf_trunk->max_calls, before;
 
-	if (t->trunk == NULL || !req->is_invite || req->dry || req->trunk) {
+	if (t->trunk == NULL || !req->is_invite || req->trunk) {
 		return true;
+	}
+	if (req->dry) {
+		return max == 0 || atomic_load(&t->trunk->calls) < max;
 	}
 	before = atomic_fetch_add(&t->trunk->calls, 1);
 	if (max > 0 && before >= max) {
@@ -284,6 +287,8 @@ struct trunk_order *proxy_trunk_order(struct belfry_req *req, const struct proxy
 		v[k].uri = conf->targets.v[i];
 		v[k].state = state_of(req->p, conf, i);
 		if (conf->probe > 0 && v[k].state && !atomic_load(&v[k].state->up)) {
+			note_s(req, "trunks", "target %s does not answer probes: tried last",
+			       v[k].uri);
 			*down_at = &v[k];
 			down_at = &v[k].next;
 		} else {

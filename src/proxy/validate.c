@@ -72,6 +72,8 @@ static enum step_result refuse_extensions(struct belfry_req *req, enum sip_hdr i
 	if (!any) {
 		return STEP_NEXT;
 	}
+	note_s(req, rule, "required, but not known here: %s",
+	       str_skip(text, sizeof("Unsupported: ") - 1));
 	text = arena_printf(proxy_arena(req), "%.*s\r\n", STR_FMT(text));
 	return proxy_refuse(req, REFUSED_EXTENSION, 420, rule, text);
 }
@@ -101,14 +103,32 @@ static enum step_result max_breadth(struct belfry_req *req)
 	return STEP_NEXT;
 }
 
+static void tell_passed(struct belfry_req *req)
+{
+	if (!req->dry) {
+		return;
+	}
+	if (req->msg->max_forwards < 0) {
+		proxy_note_detail(req, "proxy.max_forwards", "no Max-Forwards: it gets one of %d",
+		                  req->conf->proxy.max_forwards);
+	} else {
+		proxy_note_detail(req, "RFC 3261 16.3 (3)", "Max-Forwards %d lets it pass",
+		                  req->msg->max_forwards);
+	}
+	proxy_note_detail(req, "RFC 3261 16.3 (4)", "no loop: it has not been here before");
+	proxy_note_detail(req, "RFC 3261 16.3 (5)", "no extension is required of this proxy");
+}
+
 enum step_result proxy_validate(struct belfry_req *req)
 {
 	const struct sip_msg *msg = req->msg;
 
 	if (msg->method == SIP_M_CANCEL) { /* its INVITE is not known (9.2) */
+		note(req, "RFC 3261 9.2", "no INVITE under way has its branch");
 		return proxy_refuse(req, REFUSED_METHOD, 481, "RFC 3261 9.2", STR_NONE);
 	}
 	if (req->p->draining && req->is_invite && msg->to_tag.n == 0) {
+		note(req, "server.drain_timeout", "the server is ending: no new calls");
 		return proxy_refuse(
 			req, REFUSED_DRAIN, 503, "server.drain_timeout",
 			proxy_retry_after(req, (unsigned)req->conf->server.drain_timeout + 1));
@@ -125,6 +145,8 @@ enum step_result proxy_validate(struct belfry_req *req)
 	}
 	req->loop = proxy_loop_hash(req->p, msg);
 	if (is_loop(req)) {
+		note(req, "RFC 3261 16.3 (4)",
+		     "a Via shows that it was routed here just so before");
 		return proxy_refuse(req, REFUSED_LOOP, 482, "RFC 3261 16.3 (4)", STR_NONE);
 	}
 	if (msg->first[SIP_H_PROXY_REQUIRE] >= 0) {
@@ -135,5 +157,6 @@ enum step_result proxy_validate(struct belfry_req *req)
 			return result;
 		}
 	}
+	tell_passed(req);
 	return max_breadth(req);
 }

@@ -4,6 +4,7 @@
  * asks. `explain` runs a request dry; a ring keeps what was decided for the last calls.
  */
 #include "proxy/core.h"
+#include "sip/addr.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -21,16 +22,19 @@ struct notes { /* in the request's arena */
 	struct note_rec *first, *last;
 };
 
+/* One allocation: this, its notes, their text. */
 struct why_entry {
-	struct sip_msg *msg; /* a reference: its arena holds the notes */
-	struct notes *notes;
+	struct str call_id, method, uri, from, source;
 	int64_t unix_ms;
+	uint32_t took_ms;
 	int status;
+	size_t notes_n;
+	struct note_rec notes[]; /* linked */
 };
 
 struct why_ring {
 	size_t n, at;
-	struct why_entry v[];
+	struct why_entry *v[];
 };
 
 void proxy_notes_begin(struct belfry_req *req)
@@ -69,6 +73,31 @@ void proxy_note_v(struct belfry_req *req, const char *rule, const char *fmt, va_
 	}
 }
 
+void proxy_note_detail(struct belfry_req *req, const char *rule, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!req->dry) {
+		return;
+	}
+	va_start(ap, fmt);
+	proxy_note_v(req, rule, fmt, ap);
+	va_end(ap);
+}
+
+/* 700 is 0.7. */
+static void add_thousandths(struct sbuf *b, uint64_t n)
+{
+	unsigned digits = 3, rest = (unsigned)(n % 1000);
+
+	sbuf_u64(b, n / 1000);
+	while (digits > 1 && rest % 10 == 0) {
+		rest /= 10;
+		digits--;
+	}
+	sbuf_printf(b, ".%0*u", (int)digits, rest);
+}
+
 static struct str render(struct arena *arena, const struct note_rec *rec)
 {
 	size_t cap = strlen(rec->text) + rec->s.n + 24;
@@ -86,6 +115,9 @@ static struct str render(struct arena *arena, const struct note_rec *rec)
 		} else if (p[0] == '%' && p[1] == 'n') {
 			sbuf_u64(&b, (uint64_t)rec->n);
 			p++;
+		} else if (p[0] == '%' && p[1] == 'q') {
+			add_thousandths(&b, (uint64_t)rec->n);
+			p++;
 		} else {
 			sbuf_char(&b, *p);
 		}
@@ -94,11 +126,11 @@ static struct str render(struct arena *arena, const struct note_rec *rec)
 }
 
 /* As a list for callers, in @arena. */
-static struct proxy_decision *readable(struct arena *arena, const struct notes *notes)
+static struct proxy_decision *readable(struct arena *arena, const struct note_rec *rec)
 {
 	struct proxy_decision *first = NULL, **at = &first;
 
-	for (const struct note_rec *rec = notes ? notes->first : NULL; rec; rec = rec->next) {
+	for (; rec; rec = rec->next) {
 		struct proxy_decision *d = arena_zalloc(arena, sizeof(*d));
 
 		if (d == NULL) {
@@ -150,7 +182,8 @@ void proxy_explain_end(struct belfry_req *req)
 
 	req->explain_cb = NULL;
 	if (cb) {
-		cb(req->explain_arg, readable(proxy_arena(req), req->notes));
+		cb(req->explain_arg,
+		   readable(proxy_arena(req), req->notes ? req->notes->first : NULL));
 	}
 }
 
@@ -180,12 +213,81 @@ int proxy_ring_update(struct proxy *p)
 void proxy_ring_free(struct proxy *p)
 {
 	for (size_t i = 0; p->ring && i < p->ring->n; i++) {
-		if (p->ring->v[i].msg) {
-			sip_msg_unref(&p->ring->v[i].msg);
-		}
+		free(p->ring->v[i]);
 	}
 	free(p->ring);
 	p->ring = NULL;
+}
+
+static struct str from_uri(const struct sip_msg *msg)
+{
+	struct sip_addr addr;
+
+	return sip_addr_parse(sip_msg_header(msg, SIP_H_FROM), &addr, NULL) == 0 ? addr.uri_text
+	                                                                         : STR_NONE;
+}
+
+/* A call as it is told; text is the request's and @source's. */
+static struct proxy_why describe(const struct belfry_req *req, char source[NET_ADDR_TEXT])
+{
+	const struct clock *clock = &req->p->w->clock;
+	uint64_t took_ms = (clock->now_us - req->start_us) / 1000;
+
+	return (struct proxy_why){ .call_id = req->msg->call_id,
+		                   .method = req->msg->method_text,
+		                   .uri = req->msg->ruri_text,
+		                   .from = from_uri(req->msg),
+		                   .source = net_addr_text(&req->from.remote, source),
+		                   .unix_ms = clock->unix_ms - (int64_t)took_ms,
+		                   .took_ms = (uint32_t)took_ms,
+		                   .final_status = req->final_status };
+}
+
+static struct str pack(char **at, struct str s)
+{
+	struct str copy = { *at, s.n };
+
+	if (s.n > 0) {
+		memcpy(*at, s.p, s.n);
+		*at += s.n;
+	}
+	return copy;
+}
+
+static struct why_entry *entry_new(const struct belfry_req *req)
+{
+	char source[NET_ADDR_TEXT];
+	struct proxy_why why = describe(req, source);
+	size_t n = 0, text_n = why.call_id.n + why.method.n + why.uri.n + why.from.n + why.source.n;
+	struct why_entry *e;
+	char *at;
+
+	for (const struct note_rec *rec = req->notes->first; rec; rec = rec->next) {
+		text_n += rec->s.n;
+		n++;
+	}
+	e = malloc(sizeof(*e) + n * sizeof(e->notes[0]) + text_n);
+	if (e == NULL) {
+		return NULL;
+	}
+	at = (char *)&e->notes[n];
+	e->call_id = pack(&at, why.call_id);
+	e->method = pack(&at, why.method);
+	e->uri = pack(&at, why.uri);
+	e->from = pack(&at, why.from);
+	e->source = pack(&at, why.source);
+	e->unix_ms = why.unix_ms;
+	e->took_ms = why.took_ms;
+	e->status = why.final_status;
+	e->notes_n = 0;
+	for (const struct note_rec *rec = req->notes->first; rec; rec = rec->next) {
+		struct note_rec *kept = &e->notes[e->notes_n++];
+
+		*kept = *rec;
+		kept->s = pack(&at, rec->s);
+		kept->next = rec->next ? kept + 1 : NULL;
+	}
+	return e;
 }
 
 void proxy_ring_keep(struct belfry_req *req)
@@ -196,29 +298,63 @@ void proxy_ring_keep(struct belfry_req *req)
 	if (ring == NULL || req->notes == NULL || req->dry) {
 		return;
 	}
-	e = &ring->v[ring->at];
-	ring->at = (ring->at + 1) % ring->n;
-	if (e->msg) {
-		sip_msg_unref(&e->msg);
+	e = entry_new(req);
+	if (e) {
+		free(ring->v[ring->at]);
+		ring->v[ring->at] = e;
+		ring->at = (ring->at + 1) % ring->n;
 	}
-	e->msg = sip_msg_ref(req->msg);
-	e->notes = req->notes;
-	e->unix_ms = req->p->w->clock.unix_ms;
-	e->status = req->final_status;
+}
+
+static bool is_asked_for(struct str asked, struct str call_id)
+{
+	return asked.n == 0 || str_eq(asked, call_id);
+}
+
+static void tell_live(struct proxy *p, struct str call_id, proxy_why_cb *cb, void *arg)
+{
+	struct arena arena;
+	char source[NET_ADDR_TEXT];
+
+	list_for_each(it, &p->live)
+	{
+		const struct belfry_req *req = container_of(it, struct belfry_req, node);
+		struct proxy_why why;
+
+		if (req->dry || req->notes == NULL || !is_asked_for(call_id, req->msg->call_id)) {
+			continue;
+		}
+		why = describe(req, source);
+		arena_init(&arena, &p->w->arenas);
+		why.first = readable(&arena, req->notes->first);
+		cb(arg, &why);
+		arena_fini(&arena);
+	}
 }
 
 void proxy_why(struct proxy *p, struct str call_id, proxy_why_cb *cb, void *arg)
 {
-	for (size_t i = 1; p->ring && i <= p->ring->n; i++) {
-		const struct why_entry *e =
-			&p->ring->v[(p->ring->at + p->ring->n - i) % p->ring->n];
-		struct arena arena;
+	struct arena arena;
 
-		if (e->msg == NULL || (call_id.n > 0 && !str_eq(e->msg->call_id, call_id))) {
+	tell_live(p, call_id, cb, arg);
+	for (size_t i = 1; p->ring && i <= p->ring->n; i++) {
+		const struct why_entry *e = p->ring->v[(p->ring->at + p->ring->n - i) % p->ring->n];
+		struct proxy_why why;
+
+		if (e == NULL || !is_asked_for(call_id, e->call_id)) {
 			continue;
 		}
 		arena_init(&arena, &p->w->arenas);
-		cb(arg, e->msg, e->unix_ms, e->status, readable(&arena, e->notes));
+		why = (struct proxy_why){ .call_id = e->call_id,
+			                  .method = e->method,
+			                  .uri = e->uri,
+			                  .from = e->from,
+			                  .source = e->source,
+			                  .unix_ms = e->unix_ms,
+			                  .took_ms = e->took_ms,
+			                  .final_status = e->status };
+		why.first = readable(&arena, e->notes_n > 0 ? e->notes : NULL);
+		cb(arg, &why);
 		arena_fini(&arena);
 	}
 }

@@ -127,3 +127,8 @@ void tp_bans_free(struct transport *tp)
 		tp->bans = NULL;
 	}
 }
+
+bool transport_is_banned(struct transport *tp, const struct net_addr *ip)
+{
+	return tp_is_banned(tp, ip);
+}

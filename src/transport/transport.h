@@ -129,6 +129,7 @@ void transport_close(struct transport *tp, const struct tp_flow *flow);
 /* Sources that are refused (UDP dropped before parsing, streams closed): each worker's copy. */
 int transport_ban_add(struct transport *tp, const struct net_addr *ip, uint64_t until_ms);
 void transport_ban_del(struct transport *tp, const struct net_addr *ip);
+bool transport_is_banned(struct transport *tp, const struct net_addr *ip);
 
 /* For the control socket: connections of this worker. */
 struct tp_conn_info {

@@ -406,10 +406,11 @@ START_TEST(explain_tells_the_decisions_and_sends_nothing)
 	rig_bind(rig, "bob@example.com", "sip:bob@192.0.2.61;transport=tcp", ";q=0.2");
 	explain(rig, invite, "", &n);
 	ck_assert_int_eq(n, 1);
-	ck_assert_msg(strstr(told, "[location] binding sip:bob@192.0.2.60\n") != NULL, "%s", told);
+	ck_assert_msg(strstr(told, "[location] binding sip:bob@192.0.2.60, q 0.700\n") != NULL,
+	              "%s", told);
 	ck_assert_msg(strstr(told, "sent by UDP to 192.0.2.60:5060\n") != NULL, "%s", told);
 	ck_assert_msg(strstr(told, "sent by TCP to 192.0.2.61:5060\n") != NULL, "%s", told);
-	ck_assert_msg(strstr(told, "[proxy.fork] branches for targets of q 700/1000\n") != NULL,
+	ck_assert_msg(strstr(told, "[proxy.fork] forks to the targets of q 0.7\n") != NULL,
 	              "%s", told);
 	rig_nothing(rig);
 	ck_assert_uint_eq(rig->p->reqs.used_n, 0);
@@ -428,7 +429,7 @@ START_TEST(explain_tells_why_something_is_refused)
 	int n = 0;
 
 	explain(rig, foreign, "", &n);
-	ck_assert_msg(strstr(told, "[proxy.relay] refused with 403\n") != NULL, "%s", told);
+	ck_assert_msg(strstr(told, "[proxy.relay] refused with 403 Forbidden\n") != NULL, "%s", told);
 	explain(rig, foreign, "alice@example.com", &n);
 	ck_assert_msg(strstr(told, "authenticated as alice@example.com\n") != NULL, "%s", told);
 	ck_assert_msg(strstr(told, "sent by UDP to 192.0.2.70:5060\n") != NULL, "%s", told);
@@ -461,18 +462,21 @@ END_TEST
 
 struct whys {
 	int n, status;
+	uint32_t took_ms;
 };
 
-static void on_why(void *arg, const struct sip_msg *req, int64_t unix_ms, int final_status,
-                   const struct proxy_decision *first)
+static void on_why(void *arg, const struct proxy_why *why)
 {
 	struct whys *w = arg;
 
-	ck_assert_int_eq(req->method, SIP_M_INVITE);
-	ck_assert_int_gt(unix_ms, 0);
+	ck_assert_str_is(why->method, "INVITE");
+	ck_assert_str_is(why->from, "sip:alice@example.net");
+	ck_assert_str_is(why->source, ALICE ":5060");
+	ck_assert_int_gt(why->unix_ms, 0);
 	w->n++;
-	w->status = final_status;
-	add(first);
+	w->status = why->final_status;
+	w->took_ms = why->took_ms;
+	add(why->first);
 }
 
 START_TEST(why_remembers_the_last_calls)
@@ -485,6 +489,11 @@ START_TEST(why_remembers_the_last_calls)
 	ck_assert_int_eq(proxy_ring_update(rig->p), 0);
 	rig_bind(rig, "bob@example.com", "sip:bob@192.0.2.60", NULL);
 	rig_call(rig, &(struct ask){ .call_id = "one" }, &got, 1);
+	rig_pass(rig, 250);
+	proxy_why(rig->p, STR("one"), on_why, &w);
+	ck_assert_int_eq(w.n, 1);
+	ck_assert_int_eq(w.status, 0); /* in progress */
+	w.n = 0;
 	rig_answer(rig, got, 486, NULL, NULL);
 	rig_skip(rig);
 	rig_ask(rig, .call_id = "two", .uri = "sip:nobody@example.com");
@@ -492,6 +501,7 @@ START_TEST(why_remembers_the_last_calls)
 	proxy_why(rig->p, STR("one"), on_why, &w);
 	ck_assert_int_eq(w.n, 1);
 	ck_assert_int_eq(w.status, 486);
+	ck_assert_uint_eq(w.took_ms, 250);
 	ck_assert_msg(strstr(told, "the best response is 486\n") != NULL, "%s", told);
 	w.n = 0;
 	proxy_why(rig->p, STR_NONE, on_why, &w);
