@@ -13,7 +13,24 @@
 extern const struct belfry_module belfry_module_auth;
 extern const struct belfry_module belfry_module_registrar;
 
-static const struct belfry_module *const modules[] = { &belfry_module_auth,
+/* Behind auth: whom it has let pass. */
+static char passed[256];
+
+static enum belfry_verdict spy_request(struct belfry_req *req, struct belfry_mod *mod)
+{
+	struct str user = belfry_user(req);
+
+	(void)mod;
+	snprintf(passed, sizeof(passed), "<%.*s>", STR_FMT(user));
+	return BELFRY_CONTINUE;
+}
+
+static const struct belfry_hook spy_hooks[] = { BELFRY_ON_REQUEST(200, spy_request), { 0 } };
+static const struct belfry_module spy = { .abi = BELFRY_MOD_ABI,
+	                                  .name = "spy",
+	                                  .hooks = spy_hooks };
+
+static const struct belfry_module *const modules[] = { &spy, &belfry_module_auth,
 	                                               &belfry_module_registrar, NULL };
 static const struct rig_user users[] = { { "alice", "example.com", "secret-alice", false },
 	                                 { "bob", "example.com", "secret-bob", true },
@@ -560,12 +577,17 @@ START_TEST(an_authenticated_user_calls_as_itself_only)
 	ck_assert_int_eq(message_as(&(struct phone){ 0 }, "<sip:alice@example.com>",
 	                            "sip:nobody@example.com"),
 	                 404);
+	ck_assert_str_eq(passed, "<alice@example.com>");
+	passed[0] = '\0';
 	ck_assert_int_eq(message_as(&(struct phone){ 0 }, "<sip:bob@example.com>",
 	                            "sip:nobody@example.com"),
 	                 403);
 	ck_assert_int_eq(message_as(&(struct phone){ .password = "guess" },
 	                            "<sip:alice@example.com>", "sip:nobody@example.com"),
 	                 407);
+	ck_assert_str_eq(passed, "");
+	message("<sip:x@elsewhere.example>", "sip:bob@example.com", NULL);
+	ck_assert_str_eq(passed, "<>");
 	rig_fini(&rig);
 }
 END_TEST

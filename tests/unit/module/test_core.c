@@ -192,6 +192,8 @@ static enum belfry_verdict life_request(struct belfry_req *req, struct belfry_mo
 	ck_assert(belfry_is_local_domain(req, STR("Example.ORG.")));
 	ck_assert(!belfry_is_local_domain(req, STR("sip.example.com")));
 	ck_assert(!belfry_is_on(req, "life", "status") && !belfry_is_on(req, "auth", "register"));
+	ck_assert_ptr_nonnull(belfry_source_flow(req));
+	ck_assert_str_is(belfry_user(req), "");
 	ck_assert_str_is(belfry_header(req, "call-id"), "c1");
 	ck_assert(!belfry_is_dry_run(req));
 	if (!running) {
