@@ -236,8 +236,6 @@ enum step_result proxy_preprocess(struct belfry_req *req);
 enum step_result proxy_serve(struct belfry_req *req);
 enum step_result proxy_rules(struct belfry_req *req);
 enum step_result proxy_policy(struct belfry_req *req);
-/* May the sender have requests sent elsewhere (proxy.relay)? */
-bool proxy_may_relay(struct belfry_req *req);
 enum step_result proxy_answer_own(struct belfry_req *req); /* addressed to the server itself */
 uint64_t proxy_loop_hash(const struct proxy *p, const struct sip_msg *msg);
 

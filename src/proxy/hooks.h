@@ -31,11 +31,12 @@ struct hook_table {
 	void (*enter)(struct belfry_mod *mod, const struct worker_conf *wc);
 };
 
-/* --- requests that wait
- * --------------------------------------------------------------------------- A hook that answers
- * BELFRY_WAITING has called belfry_wait(); a service that answers BELFRY_DONE without a reply has
- * belfry_accept()ed and answers later. Either way the module layer leaves one struct hook_wait with
- * the request, so that it learns when the request ends first.
+/* --- requests that wait */
+
+/*
+ * A hook that answers BELFRY_WAITING has called belfry_wait(); a service that answers BELFRY_DONE
+ * without a reply has belfry_accept()ed and answers later. Either way the module layer leaves one
+ * struct hook_wait with the request, so that it learns when the request ends first.
  */
 struct hook_wait {
 	/* Called at most once, when the request ends (CANCEL, the transaction is gone) or the
@@ -43,7 +44,7 @@ struct hook_wait {
 	void (*ended)(struct hook_wait *wait);
 };
 
-/* Provided by the proxy (context.c). One at a time; NULL takes it away. The request lives, and its
+/* Provided by the proxy (wait.c). One at a time; NULL takes it away. The request lives, and its
  * settings stay pinned, as long as a wait is set. */
 void proxy_req_set_wait(struct belfry_req *req, struct hook_wait *wait);
 /* The wait is over: the chain goes on after the hook that waited, as if it had answered @verdict.

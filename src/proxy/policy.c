@@ -2,7 +2,7 @@
 /* No open relay: who may have a request sent to where this server is not responsible. */
 #include "proxy/core.h"
 
-bool proxy_may_relay(struct belfry_req *req)
+static bool may_relay(struct belfry_req *req)
 {
 	if (req->in_dialog) {
 		note(req, "RFC 3261 16.12", "may pass: inside a dialog of ours");
@@ -25,29 +25,35 @@ bool proxy_may_relay(struct belfry_req *req)
 	return false;
 }
 
-/* A trunk costs money: once users can authenticate, only they and trusted peers get there. */
-static bool trunk_is_closed(const struct belfry_req *req)
+static bool can_authenticate(const struct conf *conf)
 {
-	for (size_t i = 0; i < req->conf->modules.n; i++) {
-		if (str_eq(req->conf->modules.v[i], STR("auth"))) {
-			return req->conf->proxy.relay != CONF_RELAY_NONE;
+	for (size_t i = 0; i < conf->modules.n; i++) {
+		if (str_eq(conf->modules.v[i], STR("auth"))) {
+			return true;
 		}
 	}
 	return false;
 }
 
+/* A rule leads from a domain of ours to a trunk. That costs money: once users can authenticate,
+ * only they and trusted peers get there. */
+static bool may_use_trunk(struct belfry_req *req)
+{
+	if (req->in_dialog || req->trusted || req->user.n > 0 ||
+	    req->conf->proxy.relay == CONF_RELAY_ANY || !can_authenticate(req->conf)) {
+		return true;
+	}
+	note(req, "trunks", "a trunk is for authenticated users and trusted peers");
+	return false;
+}
+
 enum step_result proxy_policy(struct belfry_req *req)
 {
-	bool elsewhere = req->elsewhere;
-
-	if (req->leaves && !elsewhere) {
-		elsewhere = trunk_is_closed(req);
-	}
-	if (!elsewhere) {
+	if (!req->elsewhere && !req->leaves) {
 		proxy_note_detail(req, "proxy.relay", "does not apply: it is for a domain of ours");
 		return STEP_NEXT;
 	}
-	if (proxy_may_relay(req)) {
+	if (req->elsewhere ? may_relay(req) : may_use_trunk(req)) {
 		return STEP_NEXT;
 	}
 	return proxy_refuse(req, REFUSED_RELAY, 403, "proxy.relay", STR_NONE);

@@ -204,6 +204,32 @@ START_TEST(without_probe_nothing_is_sent)
 }
 END_TEST
 
+static enum belfry_verdict authenticate(struct belfry_req *req, struct belfry_mod *mod)
+{
+	(void)mod;
+	proxy_set_user(req, STR("alice@example.com"), false);
+	return BELFRY_CONTINUE;
+}
+
+START_TEST(once_users_can_authenticate_a_trunk_is_for_them_and_trusted_peers)
+{
+	struct rig *rig =
+		rig_new(TRUNK("probe = 0;") "proxy: { trusted = ( \"198.51.100.1\" ); };\n");
+	struct str auth[] = { STR_INIT("auth") };
+	struct str_list none = rig->conf->modules;
+
+	rig->conf->modules = (struct str_list){ .v = auth, .n = 1 };
+	rig_refuses(rig, "403", .uri = number.uri);
+	rig_ask(rig, .method = "MESSAGE", .uri = number.uri, .ip = "198.51.100.1");
+	rig_sent(rig, "MESSAGE ");
+	rig_hook(rig, BELFRY_H_REQUEST, (union belfry_hook_fn){ .request = authenticate });
+	rig_ask(rig, .method = "MESSAGE", .uri = number.uri);
+	rig_sent(rig, "MESSAGE ");
+	rig->conf->modules = none;
+	rig_free(rig);
+}
+END_TEST
+
 struct answer {
 	int n, err, status;
 };
@@ -286,4 +312,5 @@ UNIT_MAIN("proxy/trunk", a_number_goes_to_the_trunk_with_its_request_uri,
           any_other_answer_is_the_trunks_answer, a_timeout_fails_over_with_time_for_it_only,
           weights_share_out_the_calls, max_calls_counts_unanswered_invites,
           probes_find_out_which_targets_are_up, without_probe_nothing_is_sent,
+          once_users_can_authenticate_a_trunk_is_for_them_and_trusted_peers,
           a_request_of_our_own_is_answered_or_fails_once, a_request_of_our_own_tries_the_next_hop)
