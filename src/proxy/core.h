@@ -187,8 +187,8 @@ struct str proxy_allow(struct belfry_req *req); /* "Allow: ...\r\n" for the serv
 
 /* --- why.c */
 /* A decision: @rule is the setting or RFC section, @text a sentence in which %s stands for @s, %n
- * for @n and %q for @n thousandths; both static. Costs one test when nobody wants to know, a copy of @s when somebody
- * does. */
+ * for @n and %q for @n thousandths; both static. Costs one test when nobody wants to know, a copy
+ * of @s when somebody does. */
 void proxy_note(struct belfry_req *req, const char *rule, const char *text, struct str s,
                 int64_t n);
 static inline void note(struct belfry_req *req, const char *rule, const char *text)
