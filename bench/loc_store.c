@@ -160,7 +160,7 @@ int main(int argc, char **argv)
 	size_t bindings = argc > 2 ? strtoul(argv[2], NULL, 10) : 500000;
 	size_t changes = argc > 3 ? strtoul(argv[3], NULL, 10) : 100000;
 	size_t window = argc > 4 ? strtoul(argv[4], NULL, 10) : 100;
-	double at;
+	double at, cpu;
 
 	if (argc < 2) {
 		fail("usage", "loc_store DIR [BINDINGS [CHANGES [WINDOW]]]");
@@ -177,8 +177,10 @@ int main(int argc, char **argv)
 	close_all();
 	printf("flush and close: %.2f s\n", now_s() - at);
 	at = now_s();
+	cpu = cpu_s();
 	open_all(argv[1]);
-	printf("open and load %zu bindings: %.2f s\n", loc_count(t), now_s() - at);
+	printf("open and load %zu bindings: %.2f s, %.2f s CPU\n", loc_count(t), now_s() - at,
+	       cpu_s() - cpu);
 	close_all();
 	return 0;
 }

@@ -26,9 +26,9 @@ void loc_flow_index_init(struct loc_flow_index *ix)
 void loc_flow_index_fini(struct loc_flow_index *ix)
 {
 	for (size_t i = 0; i < ix->n; i++) {
-		free(ix->leaves[i]);
+		free(ix->places[i].leaf);
 	}
-	free(ix->leaves);
+	free(ix->places);
 	loc_flow_index_init(ix);
 }
 
@@ -40,7 +40,7 @@ static size_t leaf_of(const struct loc_flow_index *ix, uint64_t key)
 	while (hi - lo > 1) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (ix->leaves[mid]->key[0] <= key) {
+		if (ix->places[mid].first <= key) {
 			lo = mid;
 		} else {
 			hi = mid;
@@ -80,74 +80,79 @@ static struct loc_leaf *leaf_resize(struct loc_leaf *leaf, uint32_t cap)
 }
 
 /* Room for one more leaf at @at. */
-static int leaves_open(struct loc_flow_index *ix, size_t at)
+static int places_open(struct loc_flow_index *ix, size_t at)
 {
 	if (ix->n == ix->cap) {
 		size_t cap = ix->cap ? ix->cap + ix->cap / 2 + 1 : 4;
-		struct loc_leaf **leaves = realloc(ix->leaves, cap * sizeof(struct loc_leaf *));
+		struct loc_flow_place *places = realloc(ix->places, cap * sizeof(*places));
 
-		if (!leaves) {
+		if (!places) {
 			return -ENOMEM;
 		}
-		ix->leaves = leaves;
+		ix->places = places;
 		ix->cap = cap;
 	}
-	memmove(&ix->leaves[at + 1], &ix->leaves[at], (ix->n - at) * sizeof(struct loc_leaf *));
+	memmove(&ix->places[at + 1], &ix->places[at], (ix->n - at) * sizeof(*ix->places));
 	ix->n++;
 	return 0;
 }
 
-static void leaves_close(struct loc_flow_index *ix, size_t at)
+static void places_close(struct loc_flow_index *ix, size_t at)
 {
-	free(ix->leaves[at]);
+	free(ix->places[at].leaf);
 	ix->n--;
-	memmove(&ix->leaves[at], &ix->leaves[at + 1], (ix->n - at) * sizeof(struct loc_leaf *));
+	memmove(&ix->places[at], &ix->places[at + 1], (ix->n - at) * sizeof(*ix->places));
 }
 
 static int leaf_split(struct loc_flow_index *ix, size_t at)
 {
-	struct loc_leaf *left = ix->leaves[at];
+	struct loc_leaf *left = ix->places[at].leaf;
 	struct loc_leaf *right = leaf_resize(NULL, LEAF_MAX);
 
-	if (!right || leaves_open(ix, at + 1)) {
+	if (!right || places_open(ix, at + 1)) {
 		free(right);
 		return -ENOMEM;
 	}
 	right->n = left->n / 2;
 	left->n -= right->n;
 	memcpy(right->key, &left->key[left->n], right->n * sizeof(right->key[0]));
-	ix->leaves[at + 1] = right;
+	ix->places[at + 1] = (struct loc_flow_place){ right->key[0], right };
 	return 0;
 }
 
-/* A leaf with room for @key; NULL when out of memory. */
-static struct loc_leaf *leaf_for(struct loc_flow_index *ix, uint64_t key)
+/* A leaf with room for @key, at *at_r; NULL when out of memory. */
+static struct loc_leaf *leaf_for(struct loc_flow_index *ix, uint64_t key, size_t *at_r)
 {
-	size_t at = leaf_of(ix, key);
-	struct loc_leaf *leaf = ix->n ? ix->leaves[at] : NULL;
+	size_t at = *at_r = leaf_of(ix, key);
+	struct loc_leaf *leaf = ix->n ? ix->places[at].leaf : NULL;
 
 	if (leaf && leaf->n < leaf->cap) {
 		return leaf;
 	}
 	if (leaf && leaf->n == LEAF_MAX) {
-		return leaf_split(ix, at) ? NULL : ix->leaves[leaf_of(ix, key)];
+		if (leaf_split(ix, at)) {
+			return NULL;
+		}
+		*at_r = leaf_of(ix, key);
+		return ix->places[*at_r].leaf;
 	}
 	leaf = leaf_resize(leaf, leaf ? leaf->cap * 2 : LEAF_MIN);
 	if (!leaf) {
 		return NULL;
 	}
-	if (ix->n == 0 && leaves_open(ix, 0)) {
+	if (ix->n == 0 && places_open(ix, 0)) {
 		free(leaf);
 		return NULL;
 	}
-	ix->leaves[at] = leaf;
+	ix->places[at].leaf = leaf;
 	return leaf;
 }
 
 int loc_flow_index_add(struct loc_flow_index *ix, uint32_t flow, uint32_t aor)
 {
 	uint64_t key = key_of(flow, aor);
-	struct loc_leaf *leaf = leaf_for(ix, key);
+	size_t at;
+	struct loc_leaf *leaf = leaf_for(ix, key, &at);
 	uint32_t i;
 
 	if (!leaf) {
@@ -157,6 +162,7 @@ int loc_flow_index_add(struct loc_flow_index *ix, uint32_t flow, uint32_t aor)
 	memmove(&leaf->key[i + 1], &leaf->key[i], (leaf->n - i) * sizeof(leaf->key[0]));
 	leaf->key[i] = key;
 	leaf->n++;
+	ix->places[at].first = leaf->key[0];
 	return 0;
 }
 
@@ -168,21 +174,21 @@ static void leaf_join(struct loc_flow_index *ix, size_t at)
 	if (at + 1 >= ix->n) {
 		return;
 	}
-	a = ix->leaves[at];
-	b = ix->leaves[at + 1];
+	a = ix->places[at].leaf;
+	b = ix->places[at + 1].leaf;
 	if (a->n + b->n > LEAF_MAX / 2 || a->n + b->n > a->cap) {
 		return;
 	}
 	memcpy(&a->key[a->n], b->key, b->n * sizeof(b->key[0]));
 	a->n += b->n;
-	leaves_close(ix, at + 1);
+	places_close(ix, at + 1);
 }
 
 bool loc_flow_index_del(struct loc_flow_index *ix, uint32_t flow, uint32_t aor)
 {
 	uint64_t key = key_of(flow, aor);
 	size_t at = leaf_of(ix, key);
-	struct loc_leaf *leaf = ix->n ? ix->leaves[at] : NULL;
+	struct loc_leaf *leaf = ix->n ? ix->places[at].leaf : NULL;
 	uint32_t i = leaf ? pos_of(leaf, key) : 0;
 
 	if (!leaf || i == leaf->n || leaf->key[i] != key) {
@@ -191,8 +197,11 @@ bool loc_flow_index_del(struct loc_flow_index *ix, uint32_t flow, uint32_t aor)
 	leaf->n--;
 	memmove(&leaf->key[i], &leaf->key[i + 1], (leaf->n - i) * sizeof(leaf->key[0]));
 	if (leaf->n == 0) {
-		leaves_close(ix, at);
-	} else if (leaf->n < LEAF_MAX / 4) {
+		places_close(ix, at);
+		return true;
+	}
+	ix->places[at].first = leaf->key[0];
+	if (leaf->n < LEAF_MAX / 4) {
 		leaf_join(ix, at);
 	}
 	return true;
@@ -205,7 +214,7 @@ bool loc_flow_index_next(const struct loc_flow_index *ix, uint32_t flow, uint32_
 	size_t at = leaf_of(ix, key);
 
 	for (; at < ix->n; at++) {
-		const struct loc_leaf *leaf = ix->leaves[at];
+		const struct loc_leaf *leaf = ix->places[at].leaf;
 		uint32_t i = pos_of(leaf, key);
 
 		if (i < leaf->n) {

@@ -15,8 +15,13 @@
 
 struct loc_leaf;
 
+struct loc_flow_place {
+	uint64_t first; /* key of the leaf: found without touching it */
+	struct loc_leaf *leaf;
+};
+
 struct loc_flow_index {
-	struct loc_leaf **leaves; /* none is empty; in order */
+	struct loc_flow_place *places; /* in order; no leaf is empty */
 	size_t n, cap;
 };
 

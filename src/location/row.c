@@ -156,20 +156,25 @@ static int aor_read(sqlite3_stmt *stmt, struct loc_row *row)
 	return domain.n && sbuf_ok(&b) ? 0 : BELFRY_EPARSE;
 }
 
+/* The text of a flow ends with what `received` says. */
 static void flow_read(struct str text, struct transport_group *tg, struct loc_row *row)
 {
 	struct loc_binding *b = &row->b;
-	char addr[NET_ADDR_TEXT];
+	size_t at = text.n;
 	struct sbuf buf;
 
 	b->has_flow = text.n && loc_flow_parse(text, tg, &b->flow, &b->flow_dead);
-	if (b->has_flow) {
-		sbuf_init(&buf, row->received_text, sizeof(row->received_text));
-		sbuf_add(&buf, tp_proto_param(b->flow.proto));
-		sbuf_char(&buf, ':');
-		sbuf_add(&buf, net_addr_text(&b->flow.remote, addr));
-		b->received = sbuf_str(&buf);
+	if (!b->has_flow) {
+		return;
 	}
+	while (text.p[at - 1] != ';') {
+		at--;
+	}
+	sbuf_init(&buf, row->received_text, sizeof(row->received_text));
+	sbuf_add(&buf, tp_proto_param(b->flow.proto));
+	sbuf_char(&buf, ':');
+	sbuf_add(&buf, str_skip(text, at));
+	b->received = sbuf_ok(&buf) ? sbuf_str(&buf) : STR_NONE;
 }
 
 int loc_row_read(struct sqlite3_stmt *stmt, struct transport_group *tg, struct loc_row *row_r)

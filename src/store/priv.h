@@ -11,7 +11,7 @@
 
 #define STORE_APPLICATION_ID 0x42656c66 /* "Belf" */
 #define STORE_SCHEMA_VERSION 1
-#define STORE_PAGE_SIZE      4096
+#define STORE_PAGE_SIZE      1024 /* a refresh writes one page: small ones make it cheap */
 #define STORE_SECRET_LEN     32
 #define STORE_PATH_MAX       4096
 #define STORE_STMTS_MAX      64
@@ -27,7 +27,7 @@
 #define STORE_WAL_PAGES  (STORE_WAL_MAX / STORE_PAGE_SIZE)
 #define STORE_WAL_KEEP   (64 << 20) /* a longer log file is cut when it begins anew */
 #define STORE_WAL_LONG   (4 * (int)STORE_WAL_PAGES) /* then it is, whatever it costs */
-#define STORE_GATE_PAGES 512 /* so few pages are copied back with the writer held up */
+#define STORE_GATE_PAGES 2048 /* so few pages are copied back with the writer held up */
 #define STORE_CACHE_KIB  4096
 
 /* Results for one thread: a list, and the job that carries it there. */

@@ -80,6 +80,22 @@ START_TEST(the_same_pair_may_be_there_more_than_once)
 }
 END_TEST
 
+START_TEST(copies_of_a_pair_at_the_edge_of_a_leaf_are_all_found)
+{
+	struct loc_flow_index ix;
+
+	loc_flow_index_init(&ix);
+	for (uint32_t i = 0; i < 3000; i++) {
+		ck_assert_int_eq(loc_flow_index_add(&ix, i % 3, 7), 0);
+	}
+	for (uint32_t i = 0; i < 3000; i++) {
+		ck_assert(loc_flow_index_del(&ix, 1 + i / 1000 % 2, 7) == (i < 2000));
+		ck_assert_uint_eq(count(&ix, 0), 1);
+	}
+	loc_flow_index_fini(&ix);
+}
+END_TEST
+
 START_TEST(random_adds_and_deletes_agree_with_a_plain_array)
 {
 	static uint8_t there[64][64];
@@ -135,4 +151,5 @@ END_TEST
 
 UNIT_MAIN("location/flow_index", each_flow_finds_its_own,
           a_flow_that_all_share_works_like_any_other, the_same_pair_may_be_there_more_than_once,
+          copies_of_a_pair_at_the_edge_of_a_leaf_are_all_found,
           random_adds_and_deletes_agree_with_a_plain_array, no_memory_leaves_out_that_pair_only)
