@@ -362,8 +362,8 @@ def test_many_reloads_leave_memory_flat(make_server):
             f.flush()
             assert "result" in json.loads(f.readline())
         sizes.append(pss_kib(s.process.pid))
-    # A leak grows each time; the allocator's own steps come now and then.
-    assert min(b - a for a, b in zip(sizes, sizes[1:])) < 20, sizes
+    # A leak grows each time; the allocator's own steps come now and then, those of a sanitizer always.
+    assert SLOW > 1 or min(b - a for a, b in zip(sizes, sizes[1:])) < 20, sizes
     f.close()
     sock.close()
 
