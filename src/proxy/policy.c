@@ -2,17 +2,9 @@
 /* No open relay: who may have a request sent to where this server is not responsible. */
 #include "proxy/core.h"
 
-static bool may_relay(struct belfry_req *req)
+/* A trusted peer, or a user who has shown who he is. */
+static bool is_known(struct belfry_req *req)
 {
-	if (req->in_dialog) {
-		note(req, "RFC 3261 16.12", "may pass: inside a dialog of ours");
-		return true;
-	}
-	switch (req->conf->proxy.relay) {
-	case CONF_RELAY_ANY: note(req, "proxy.relay", "anybody may send elsewhere"); return true;
-	case CONF_RELAY_NONE: note(req, "proxy.relay", "nobody may send elsewhere"); return false;
-	default: break;
-	}
 	if (req->trusted) {
 		note(req, "proxy.trusted", "the source is a trusted peer");
 		return true;
@@ -23,6 +15,19 @@ static bool may_relay(struct belfry_req *req)
 	}
 	note(req, "proxy.relay", "neither authenticated nor a trusted peer");
 	return false;
+}
+
+static bool may_relay(struct belfry_req *req)
+{
+	if (req->in_dialog) {
+		note(req, "RFC 3261 16.12", "may pass: inside a dialog of ours");
+		return true;
+	}
+	switch (req->conf->proxy.relay) {
+	case CONF_RELAY_ANY: note(req, "proxy.relay", "anybody may send elsewhere"); return true;
+	case CONF_RELAY_NONE: note(req, "proxy.relay", "nobody may send elsewhere"); return false;
+	default: return is_known(req);
+	}
 }
 
 static bool can_authenticate(const struct conf *conf)
@@ -39,12 +44,11 @@ static bool can_authenticate(const struct conf *conf)
  * only they and trusted peers get there. */
 static bool may_use_trunk(struct belfry_req *req)
 {
-	if (req->in_dialog || req->trusted || req->user.n > 0 ||
-	    req->conf->proxy.relay == CONF_RELAY_ANY || !can_authenticate(req->conf)) {
+	if (req->conf->proxy.relay == CONF_RELAY_ANY || !can_authenticate(req->conf)) {
+		note(req, "trunks", "anybody may have a request sent to a trunk");
 		return true;
 	}
-	note(req, "trunks", "a trunk is for authenticated users and trusted peers");
-	return false;
+	return is_known(req);
 }
 
 enum step_result proxy_policy(struct belfry_req *req)
