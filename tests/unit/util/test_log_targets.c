@@ -30,14 +30,32 @@ int sd_journal_sendv(const struct iovec *iov, int n)
 	return 0;
 }
 
+static void on_syslog(int priority, const char *fmt, va_list ap)
+{
+	seen.n++;
+	seen.priority = priority;
+	vsnprintf(seen.fields[0], sizeof(seen.fields[0]), fmt, ap);
+}
+
 void syslog(int priority, const char *fmt, ...)
 {
 	va_list ap;
 
-	seen.n++;
-	seen.priority = priority;
 	va_start(ap, fmt);
-	vsnprintf(seen.fields[0], sizeof(seen.fields[0]), fmt, ap);
+	on_syslog(priority, fmt, ap);
+	va_end(ap);
+}
+
+/* What a build with _FORTIFY_SOURCE calls instead. */
+void __syslog_chk(int priority, int flag, const char *fmt, ...);
+
+void __syslog_chk(int priority, int flag, const char *fmt, ...)
+{
+	va_list ap;
+
+	(void)flag;
+	va_start(ap, fmt);
+	on_syslog(priority, fmt, ap);
 	va_end(ap);
 }
 
