@@ -19,6 +19,7 @@
 
 struct belfry_core;
 struct counters;
+struct dns_resolver;
 struct event_base;
 struct evbuffer;
 struct loc_table;
@@ -42,8 +43,9 @@ struct ctl_env {
 	struct workers *workers;
 	struct counters *counters;
 	struct transport_group *transports;
-	struct txn_layer **txns; /* one per worker */
-	struct proxy **proxies;  /* one per worker */
+	struct txn_layer **txns;  /* one per worker */
+	struct proxy **proxies;   /* one per worker */
+	struct dns_resolver *dns; /* of worker 0 */
 	struct loc_table *location;
 	struct sub_table *subscribers;
 	struct store *store;

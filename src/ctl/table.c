@@ -8,6 +8,7 @@ static const struct ctl_command *const groups[] = {
 	ctl_server_commands,      ctl_location_commands, ctl_transport_commands,
 	ctl_transaction_commands, ctl_trunk_commands,    ctl_user_commands,
 	ctl_explain_commands,     ctl_why_commands,      ctl_trace_commands,
+	ctl_flow_commands,        ctl_dns_commands,
 };
 
 bool ctl_entry_at(const struct ctl_env *env, size_t i, struct ctl_entry *entry_r)

@@ -30,6 +30,8 @@ json_t *ctl_entries_json(const struct ctl_env *env);
 int ctl_params_check(const struct ctl_entry *entry, json_t *params, char **why_r);
 
 /* The groups; each ends with a NULL name. */
+extern const struct ctl_command ctl_dns_commands[];
+extern const struct ctl_command ctl_flow_commands[];
 extern const struct ctl_command ctl_server_commands[];
 extern const struct ctl_command ctl_explain_commands[];
 extern const struct ctl_command ctl_location_commands[];

@@ -251,6 +251,7 @@ static int open_control(struct daemon *d)
 		.transports = d->transports,
 		.txns = d->txns,
 		.proxies = d->proxies,
+		.dns = d->each[0].dns,
 		.location = d->location,
 		.subscribers = d->subscribers,
 		.store = d->store,

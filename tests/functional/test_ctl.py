@@ -210,9 +210,51 @@ def test_explain_and_why(make_server, peer):
     alice.send(inv.raw)
     bob.reply(bob.expect("INVITE"), 486, "Busy Here")
     alice.ack(inv, alice.final(inv))
-    ds = s.wait_for(lambda: s.json("why", inv["Call-ID"])["decisions"], "decisions")
-    assert any(d["rule"] == "location" for d in ds) and {d["status"] for d in ds} == {486}
-    assert s.json("why", "no-such-call")["decisions"] == []
+    calls = s.json("why", inv["Call-ID"])["calls"]
+    assert len(calls) == 1 and any(d["rule"] == "location" for d in calls[0]["decisions"])
+    assert s.ctl("why", "no-such-call", check=False).returncode == 1
+
+
+def test_dns_shows_where_a_uri_leads(one):
+    ts = one.json("dns", "sip:bob@192.0.2.7:5070;transport=tcp")["targets"]
+    assert len(ts) == 1 and ts[0]["transport"] == "tcp" and ts[0]["address"] == "192.0.2.7:5070"
+    assert ts[0]["order"] == 1 and ts[0]["failed"] is False
+    assert one.json("dns", "sip:[2001:db8::1]")["targets"][0]["address"] == "[2001:db8::1]:5060"
+    for wrong in ("tel:+1", "nonsense", "sips:bob@192.0.2.7"):
+        assert one.ctl("dns", wrong, check=False).returncode == 1
+
+
+def test_dns_records_lead_to_the_listeners(make_server):
+    s = make_server(workers=1, name="sip.example.net", domains=("example.com", "example.org"))
+    rs = s.json("dns-records")["records"]
+    for d in ("example.com.", "example.org."):
+        assert {"name": "_sip._udp." + d, "type": "SRV", "data": "10 10 %d sip.example.net." % s.port} in rs
+        assert {"name": d, "type": "NAPTR", "data": '50 50 "s" "SIP+D2T" "" _sip._tcp.' + d} in rs
+    assert len(rs) == 8
+    assert "NAPTR" in s.ctl("dns-records").stdout
+
+
+def test_dns_records_make_up_a_name_for_an_address(one):
+    rs = one.json("dns-records")["records"]
+    assert {"name": "sip.example.com.", "type": "A", "data": "127.0.0.1"} in rs
+    assert any(r["type"] == "SRV" and r["data"].endswith(" sip.example.com.") for r in rs)
+
+
+def test_flows_are_those_of_bindings(make_server, peer, workers):
+    s = make_server(workers=workers)
+    assert s.json("flows")["flows"] == []
+    bob, carol = peer(s, user="bob", proto="tcp"), peer(s, user="carol")
+    stream = bob.stream()
+    bob.register()
+    carol.register()
+    fs = {f["kind"]: f for f in s.json("flows")["flows"]}
+    f = fs["stream"]
+    assert f["transport"] == "tcp" and f["aors"] == ["sip:bob@example.com"] and f["age"] >= 0 and f["idle"] >= 0
+    assert f["remote"].endswith(":%d" % stream.sock.getsockname()[1]) and f["local"].endswith(":%d" % s.port)
+    assert "sip:bob@example.com" in s.ctl("flows").stdout
+    stream.close()
+    bob.streams.clear()
+    s.wait_for(lambda: not any(f["kind"] == "stream" for f in s.json("flows")["flows"]), "no stream")
 
 
 # --- the protocol ---------------------------------------------------------------------------------
