@@ -44,11 +44,16 @@ struct span {
 	const char *p;
 	size_t n;
 };
+struct lines { /* whole lines with their CRLF */
+	struct span v[8];
+	unsigned n;
+};
 struct scanned { /* of a received message */
 	int status;            /* 0: a request */
 	char method;           /* first letter of the request's or CSeq's method, 'S' counts as such */
 	unsigned call, run;    /* from our branch or Call-ID; call is UINT32_MAX when it is not one of ours */
-	struct span vias, record_routes, from, to, call_id, cseq, contact, authenticate; /* vias, record_routes: whole lines */
+	struct lines vias, record_routes;
+	struct span from, to, call_id, cseq, contact, authenticate;
 };
 bool scan(const char *p, size_t n, struct scanned *s_r);
 /* Length of the first message in a stream, 0: not whole yet. */
@@ -59,8 +64,9 @@ struct text {
 };
 void text_add(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void text_span(struct text *t, struct span s);
+void text_lines(struct text *t, const struct lines *l);
 /* Route lines from the Record-Route lines of a response: in reverse (RFC 3261 12.1.2). */
-void text_routes(struct text *t, struct span record_routes);
+void text_routes(struct text *t, const struct lines *record_routes);
 /* Digest credentials for a challenge (RFC 7616); the line with CRLF. */
 void text_digest(struct text *t, const char *line, struct span challenge, const char *method,
 		 const char *uri, const char *user, const char *password);

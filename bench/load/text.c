@@ -25,14 +25,10 @@ static struct span field_value(const char *line, size_t n)
 	return (struct span){ p, (size_t)(end - p) };
 }
 
-/* Whole lines that follow each other make one span; others are rare and dropped. */
-static void lines_add(struct span *s, const char *line, size_t n)
+static void lines_add(struct lines *l, const char *line, size_t n)
 {
-	if (!s->p) {
-		s->p = line;
-		s->n = n + 2;
-	} else if (s->p + s->n == line) {
-		s->n += n + 2;
+	if (l->n < sizeof(l->v) / sizeof(l->v[0])) {
+		l->v[l->n++] = (struct span){ line, n + 2 };
 	}
 }
 
@@ -107,7 +103,7 @@ bool scan(const char *p, size_t n, struct scanned *s_r)
 		s_r->method = m ? m[1] : 0;
 	}
 	/* A response is known by our branch, a request by the Call-ID. */
-	const char *b = s_r->status && s_r->vias.p ? memmem(s_r->vias.p, s_r->vias.n, "z9hG4bKb", 8) : NULL;
+	const char *b = s_r->status && s_r->vias.n ? memmem(s_r->vias.v[0].p, s_r->vias.v[0].n, "z9hG4bKb", 8) : NULL;
 	if (b ? sscanf(b + 8, "%x.%x.", &s_r->run, &s_r->call) != 2
 	      : sscanf(s_r->call_id.p, "b-%u-%u@", &s_r->call, &s_r->run) != 2) {
 		s_r->call = UINT32_MAX;
@@ -150,21 +146,31 @@ void text_span(struct text *t, struct span s)
 	}
 }
 
-void text_routes(struct text *t, struct span rr)
+void text_lines(struct text *t, const struct lines *l)
+{
+	for (unsigned i = 0; i < l->n; i++) {
+		text_span(t, l->v[i]);
+	}
+}
+
+void text_routes(struct text *t, const struct lines *rr)
 {
 	struct span v[16];
 	size_t n = 0;
-	const char *end = rr.p + rr.n;
 
-	for (const char *p = rr.p; rr.p && p < end && n < 16;) { /* every <...> is one value */
-		const char *a = memchr(p, '<', (size_t)(end - p));
-		const char *b = a ? memchr(a, '>', (size_t)(end - a)) : NULL;
+	for (unsigned i = 0; i < rr->n; i++) { /* every <...> is one value */
+		const char *end = rr->v[i].p + rr->v[i].n;
 
-		if (!b) {
-			break;
+		for (const char *p = rr->v[i].p; p < end && n < 16;) {
+			const char *a = memchr(p, '<', (size_t)(end - p));
+			const char *b = a ? memchr(a, '>', (size_t)(end - a)) : NULL;
+
+			if (!b) {
+				break;
+			}
+			v[n++] = (struct span){ a, (size_t)(b - a) + 1 };
+			p = b + 1;
 		}
-		v[n++] = (struct span){ a, (size_t)(b - a) + 1 };
-		p = b + 1;
 	}
 	while (n > 0) {
 		n--;

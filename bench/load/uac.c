@@ -236,7 +236,7 @@ static void on_invite_ok(struct uac *u, struct call *c, const struct scanned *s)
 		return;
 	}
 	routes[0] = 0;
-	text_routes(&r, s->record_routes);
+	text_routes(&r, &s->record_routes);
 	text_add(&t, "%.*s\n%.*s\n%s", (int)(b - a) - 1, a + 1, (int)s->to.n, s->to.p, routes);
 	c->dialog = span_dup((struct span){ t.p, t.n });
 	hist_add(&u->setup, now_us() - c->start_us);

@@ -12,8 +12,8 @@ static void reply(struct uas *u, const struct scanned *s, int status, const char
 	bool has_tag = memmem(s->to.p, s->to.n, ";tag=", 5) != NULL;
 
 	text_add(&t, "SIP/2.0 %d %s\r\n", status, phrase);
-	text_span(&t, s->vias);
-	text_span(&t, s->record_routes);
+	text_lines(&t, &s->vias);
+	text_lines(&t, &s->record_routes);
 	text_add(&t, "From: %.*s\r\nTo: %.*s", (int)s->from.n, s->from.p, (int)s->to.n, s->to.p);
 	if (!has_tag) {
 		text_add(&t, ";tag=s%u", s->call);
