@@ -4,7 +4,7 @@
 BUILD_PACKAGES="gcc make autoconf automake libtool pkg-config gperf libc6-dev libevent-dev
 	libssl-dev libsqlite3-dev libconfig-dev libunbound-dev libjansson-dev libcurl4-openssl-dev
 	libsystemd-dev libedit-dev check"
-TEST_PACKAGES="python3 python3-pytest sip-tester baresip-core sqlite3 openssl procps"
+TEST_PACKAGES="python3 python3-pytest sip-tester baresip-core sqlite3 openssl procps tshark"
 CI_PACKAGES="clang libfuzzer-14-dev xz-utils lcov"
 
 # need_packages NAME...: installs by apt what is not there.

@@ -132,7 +132,8 @@ static unsigned peers_that_fit(const struct ladder *l)
 
 static unsigned gap(const struct ladder *l)
 {
-	unsigned lines = l->peers_n + 1;
+	/* A call has two peers: the lines stay where they are when the second comes. */
+	unsigned lines = (l->peers_n < PEERS_MIN ? PEERS_MIN : l->peers_n) + 1;
 	unsigned g = l->width > MARGIN + TAIL ? (l->width - MARGIN - TAIL) / lines : 0;
 
 	return g < GAP_MIN ? GAP_MIN : g > GAP_MAX ? GAP_MAX : g;

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/redact.h"
+
+#include "support/unit.h"
+
+static void becomes(const char *in, const char *want)
+{
+	size_t n = strlen(in);
+	char *p = malloc(n ? n : 1); /* exactly as large: nothing beyond is touched */
+
+	memcpy(p, in, n);
+	ctl_redact(p, n);
+	ck_assert_msg(strlen(want) == n && memcmp(p, want, n) == 0, "\"%s\" became \"%.*s\"", in,
+	              (int)n, p);
+	free(p);
+}
+
+static void stays(const char *in)
+{
+	becomes(in, in);
+}
+
+#define BEGIN "INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP c\r\n"
+
+START_TEST(digest_response_becomes_as_many_x)
+{
+	becomes(BEGIN
+	        "Authorization: Digest username=\"alice\", response=\"0123abcd\", nc=1\r\n\r\n",
+	        BEGIN
+	        "Authorization: Digest username=\"alice\", response=\"xxxxxxxx\", nc=1\r\n\r\n");
+	becomes(BEGIN "Proxy-Authorization: Digest response=\"0123\"\r\n\r\n",
+	        BEGIN "Proxy-Authorization: Digest response=\"xxxx\"\r\n\r\n");
+}
+END_TEST
+
+START_TEST(any_spelling_is_found)
+{
+	becomes(BEGIN "authorization :  DIGEST realm=\"r\" , Response  = \"01\"\r\n\r\n",
+	        BEGIN "authorization :  DIGEST realm=\"r\" , Response  = \"xx\"\r\n\r\n");
+	becomes(BEGIN "Authorization:Digest\r\n response\r\n\t=\r\n  \"0\r\n 1\"\r\nTo: x\r\n\r\n",
+	        BEGIN "Authorization:Digest\r\n response\r\n\t=\r\n  \"x\r\n x\"\r\nTo: x\r\n\r\n");
+	becomes(BEGIN "Authorization: Digest response=0123,nc=1\r\n\r\n",
+	        BEGIN "Authorization: Digest response=xxxx,nc=1\r\n\r\n");
+	becomes(BEGIN "Authorization: Digest a=\"\\\"\",response=\"0\\\"1\",b=c\r\n\r\n",
+	        BEGIN "Authorization: Digest a=\"\\\"\",response=\"xxxx\",b=c\r\n\r\n");
+}
+END_TEST
+
+START_TEST(every_field_and_every_response_is_hidden)
+{
+	becomes("Authorization: Digest response=\"1\", response=\"2\"\nAuthorization: Digest "
+	        "response=\"3\"\n",
+	        "Authorization: Digest response=\"x\", response=\"x\"\nAuthorization: Digest "
+	        "response=\"x\"\n");
+}
+END_TEST
+
+START_TEST(malformed_ends_are_hidden_too)
+{
+	becomes(BEGIN "Authorization: Digest response=\"0123",
+	        BEGIN "Authorization: Digest response=\"xxxx");
+	becomes(BEGIN "Authorization: Digest response=\"01\\",
+	        BEGIN "Authorization: Digest response=\"xxx");
+	becomes(BEGIN "\rAuthorization: Digest response=0",
+	        BEGIN "\rAuthorization: Digest response=x");
+	stays(BEGIN "Authorization: Digest response=");
+	stays(BEGIN "Authorization: Digest response");
+	stays(BEGIN "Authorization:");
+	stays("Authorization");
+	stays("");
+}
+END_TEST
+
+START_TEST(other_schemes_are_hidden_whole)
+{
+	becomes(BEGIN "Authorization: Basic YTpi\r\nTo: x\r\n\r\n",
+	        BEGIN "Authorization: Basic xxxx\r\nTo: x\r\n\r\n");
+	becomes(BEGIN "Authorization: Bearer a.b,\r\n c=\"d\"\r\n\r\n",
+	        BEGIN "Authorization: Bearer xxxx\r\n xxxxx\r\n\r\n");
+	becomes(BEGIN "Authorization: secret\r\n\r\n", BEGIN "Authorization: xxxxxx\r\n\r\n");
+}
+END_TEST
+
+START_TEST(the_servers_proof_is_hidden)
+{
+	becomes("SIP/2.0 200 OK\r\nAuthentication-Info: rspauth=\"ab\", qop=auth\r\n\r\n",
+	        "SIP/2.0 200 OK\r\nAuthentication-Info: rspauth=\"xx\", qop=auth\r\n\r\n");
+	becomes("SIP/2.0 200 OK\r\nProxy-Authentication-Info: rspauth=ab\r\n\r\n",
+	        "SIP/2.0 200 OK\r\nProxy-Authentication-Info: rspauth=xx\r\n\r\n");
+}
+END_TEST
+
+START_TEST(all_else_stays_as_it_is)
+{
+	stays(BEGIN "WWW-Authenticate: Digest realm=\"response=1\", nonce=\"2\"\r\n\r\nresponse=3");
+	stays(BEGIN "X-Authorization: Digest response=\"1\"\r\n\r\n");
+	stays(BEGIN "Authorization: Digest cresponse=\"1\", responses=\"2\"\r\n\r\n");
+	stays(BEGIN "Subject: x\r\n Authorization: Digest response=1\r\n\r\n");
+}
+END_TEST
+
+START_TEST(a_quoted_message_in_the_body_is_looked_at)
+{
+	becomes("NOTIFY sip:a@b SIP/2.0\r\nContent-Length: 9\r\n\r\nAuthorization: Digest "
+	        "response=\"12\"\r\n",
+	        "NOTIFY sip:a@b SIP/2.0\r\nContent-Length: 9\r\n\r\nAuthorization: Digest "
+	        "response=\"xx\"\r\n");
+}
+END_TEST
+
+UNIT_MAIN("ctl/redact", digest_response_becomes_as_many_x, any_spelling_is_found,
+          every_field_and_every_response_is_hidden, malformed_ends_are_hidden_too,
+          other_schemes_are_hidden_whole, the_servers_proof_is_hidden, all_else_stays_as_it_is,
+          a_quoted_message_in_the_body_is_looked_at)
