@@ -234,29 +234,97 @@ static int final_submit(struct loc_worker *lw, struct loc_flush *fl)
 	return err;
 }
 
-static int final_shard(struct loc_worker *lw, struct loc_shard *sh)
-{
-	lw->flush_pos = 0;
-	while (sh->dirty_n && lw->flush_pos < sh->cap) {
-		struct loc_flush *fl = flush_new(lw, STORE_INLINE);
-		int err;
+/* The sets that are dirty, in @v with a reference each; they count as clean from then on. */
+struct dirty {
+	struct loc_set **v;
+	size_t n, cap;
+};
 
-		if (!fl) {
+static int dirty_add(struct dirty *d, struct loc_set *set)
+{
+	if (d->n == d->cap) {
+		size_t cap = d->cap ? d->cap * 2 : 1024;
+		struct loc_set **v = realloc(d->v, cap * sizeof(struct loc_set *));
+
+		if (!v) {
 			return -ENOMEM;
 		}
-		take_sets(lw, sh, fl);
-		err = final_submit(lw, fl);
-		if (err) {
-			return err;
+		d->v = v;
+		d->cap = cap;
+	}
+	d->v[d->n++] = loc_set_ref(set);
+	return 0;
+}
+
+static int dirty_collect(struct dirty *d, struct loc_shard *sh)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < sh->cap && sh->dirty_n && !err; i++) {
+		struct loc_slot *slot = &sh->slots[i];
+
+		if (slot->set && slot->dirty) {
+			err = dirty_add(d, slot->set);
+			if (!err) {
+				loc_shard_set_dirty(sh, slot, false);
+			}
 		}
 	}
-	return 0;
+	return err;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct loc_set *const *x = a, *const *y = b;
+	uint64_t i = loc_set_rec(*x, 0)->id, k = loc_set_rec(*y, 0)->id;
+
+	return i < k ? -1 : i > k;
+}
+
+static int final_sets(struct loc_worker *lw, struct loc_set **v, size_t n)
+{
+	struct loc_flush *fl = flush_new(lw, STORE_INLINE);
+
+	if (!fl) {
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < n; i++) {
+		fl->sets[fl->sets_n++] = loc_set_ref(v[i]);
+	}
+	return final_submit(lw, fl);
+}
+
+/* In the order of rows: each page of the database is then written once. */
+static int final_dirty(struct loc_worker *lw, struct dirty *d)
+{
+	int err = 0;
+
+	if (d->n) {
+		qsort(d->v, d->n, sizeof(d->v[0]), by_id);
+	}
+	for (size_t i = 0; i < d->n && !err; i += LOC_FLUSH_SETS) {
+		size_t n = d->n - i < LOC_FLUSH_SETS ? d->n - i : LOC_FLUSH_SETS;
+
+		err = final_sets(lw, &d->v[i], n);
+	}
+	for (size_t i = 0; i < d->n; i++) {
+		loc_set_unref(&d->v[i]);
+	}
+	free(d->v);
+	return err;
 }
 
 static int final_gone(struct loc_worker *lw)
 {
 	int err = 0;
 
+	while (!list_is_empty(&lw->retries) && !err) {
+		struct loc_flush *fl = container_of(lw->retries.next, struct loc_flush, link);
+
+		list_del(&fl->link); /* it is freed on another thread */
+		fl->unit.worker = STORE_INLINE;
+		err = final_submit(lw, fl);
+	}
 	while (lw->gone_n && !err) {
 		struct loc_flush *fl = flush_new(lw, STORE_INLINE);
 
@@ -269,6 +337,20 @@ static int final_gone(struct loc_worker *lw)
 	return err;
 }
 
+static int final_flush(struct loc_worker *lw)
+{
+	struct loc_shard *shards = loc_shard_of(lw->t, lw->w->id, 0);
+	struct dirty d = { 0 };
+	int err = 0, err2;
+
+	for (unsigned k = 0; k < lw->t->per_owner && !err; k++) {
+		err = dirty_collect(&d, &shards[k]);
+	}
+	err2 = final_dirty(lw, &d); /* what was collected, in any case */
+	err = err ? err : err2;
+	return err ? err : final_gone(lw);
+}
+
 int loc_table_flush(struct loc_table *t)
 {
 	int err = 0;
@@ -278,12 +360,7 @@ int loc_table_flush(struct loc_table *t)
 	}
 	atomic_store_explicit(&t->flush_failed, false, memory_order_relaxed);
 	for (unsigned i = 0; i < t->owners && !err; i++) {
-		struct loc_shard *shards = loc_shard_of(t, i, 0);
-
-		for (unsigned k = 0; k < t->per_owner && !err; k++) {
-			err = final_shard(&t->lw[i], &shards[k]);
-		}
-		err = err ? err : final_gone(&t->lw[i]);
+		err = final_flush(&t->lw[i]);
 	}
 	store_wait(t->store);
 	return err ? err : atomic_load(&t->flush_failed) ? BELFRY_EAGAIN : 0;

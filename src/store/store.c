@@ -155,6 +155,8 @@ int store_open(struct str state_dir, struct store **s_r, char **error_r)
 	int err;
 
 	*error_r = NULL;
+	/* Its count of bytes costs a lock for each allocation; too late if SQLite is in use. */
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	if (state_dir.n == 0 || state_dir.n > STORE_PATH_MAX - 32) {
 		*error_r = store_error("server.state_dir is empty or too long");
 		return -EINVAL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bindings when the disk fails or the process is killed: what was acknowledged is there. */
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -203,6 +204,33 @@ START_TEST(async_changes_go_on_and_are_written_when_the_disk_is_back)
 }
 END_TEST
 
+START_TEST(rows_to_delete_outlast_a_full_disk_up_to_the_end)
+{
+	faultfs_install();
+	open_new();
+	ck_assert_int_eq(STORED(.call_id = "c", .cseq = 1, .set = "sip:a@h1"), 0);
+	ck_assert_int_eq(STORED(.call_id = "c", .cseq = 2, .set = "sip:a@h2"), 0);
+	disk_is_full(true);
+	ck_assert_int_eq(CHANGE(&f, &a, .aor = AOR, .call_id = "c", .cseq = 3, .remove = "sip:a@h1",
+	                        .durability = LOC_ASYNC),
+	                 0);
+	for (int i = 0; i < 3; i++) {
+		clock_advance(&f.w->clock, 100);
+		worker_turn(f.w);
+		store_wait(store);
+	}
+	worker_turn(f.w);
+	ck_assert(!list_is_empty(&f.t->lw[0].retries));
+	disk_is_full(false);
+	wait_for_health(true);
+	ck_assert_int_eq(loc_table_flush(f.t), 0);
+	close_table();
+	open_table();
+	ck_assert_str_eq(published(&f, AOR), "sip:a@h2");
+	close_last();
+}
+END_TEST
+
 START_TEST(a_table_freed_with_changes_still_in_the_store_leaks_nothing)
 {
 	struct answer ans[20];
@@ -221,6 +249,189 @@ START_TEST(a_table_freed_with_changes_still_in_the_store_leaks_nothing)
 	close_table();
 	open_table();
 	ck_assert_uint_eq(loc_count(f.t), 5); /* queued: written at the end */
+	close_last();
+}
+END_TEST
+
+/* --- several workers --- */
+
+#define WORKERS 4U
+#define MANY    200U
+#define TURNS   15U
+
+static struct {
+	struct loc_table *t;
+	struct workers *ws;
+	_Atomic unsigned answers;
+	struct job jobs[WORKERS];
+	unsigned turns[WORKERS];
+} multi;
+
+static void many_done(int err, struct loc_set *set, void *arg)
+{
+	(void)arg;
+	ck_assert_int_eq(err, 0);
+	ck_assert_uint_eq(loc_set_n(set), 1);
+	atomic_fetch_add(&multi.answers, 1);
+}
+
+/* One change of each AOR of this worker, with one durability after the other. */
+static void many_run(struct job *job, void *ctx)
+{
+	struct worker *w = ctx;
+	unsigned turn = multi.turns[w->id]++;
+	char aor[64];
+
+	if (turn == TURNS) {
+		return;
+	}
+	for (unsigned i = 0; i < MANY; i++) {
+		const struct loc_op op = {
+			LOC_OP_SET, { .contact = STR("sip:a@h1"), .expires_ms = UINT64_MAX }
+		};
+		struct loc_change c = { .ops = &op,
+			                .ops_n = 1,
+			                .call_id = STR("c"),
+			                .cseq = turn + 1,
+			                .durability = (enum loc_durability)((turn + i) % 3),
+			                .flush_interval_s = 1 };
+
+		snprintf(aor, sizeof(aor), "user%u@example.com", i);
+		c.aor = str_from(aor);
+		if (transport_owner_of_aor(w, c.aor) == w->id) {
+			ck_assert_int_eq(loc_apply(multi.t, w, &c, many_done, NULL, NULL), 0);
+		}
+	}
+	worker_post_sure(w, w->id, job);
+}
+
+static struct workers *workers_make(struct counters *counters)
+{
+	struct workers_params params = {
+		.n = WORKERS, .mailbox_max = 10000, .msgbufs_max = 16, .counters = counters
+	};
+	struct workers *ws;
+
+	ck_assert_int_eq(workers_new(&params, &ws), 0);
+	return ws;
+}
+
+static bool last_version(void *arg, struct loc_set *set)
+{
+	struct loc_binding b;
+
+	loc_set_get(set, 0, &b);
+	ck_assert_uint_eq(loc_set_n(set), 1);
+	ck_assert_uint_eq(b.cseq, TURNS);
+	++*(size_t *)arg;
+	return true;
+}
+
+START_TEST(several_workers_write_their_own_with_every_durability)
+{
+	struct counters *counters = counters_new();
+	char *error = NULL;
+	size_t n = 0;
+
+	tmp_dir(dir, sizeof(dir));
+	multi.ws = workers_make(counters);
+	ck_assert_int_eq(store_open(str_from(dir), &store, &error), 0);
+	ck_assert_int_eq(loc_table_new(multi.ws, store, NULL, &multi.t), 0);
+	ck_assert_int_eq(store_start(store, multi.ws, counters), 0);
+	for (unsigned i = 0; i < WORKERS; i++) {
+		ck_assert_int_eq(loc_table_start_worker(multi.t, workers_get(multi.ws, i)), 0);
+		multi.jobs[i].run = many_run;
+		workers_post(multi.ws, i, &multi.jobs[i]);
+	}
+	ck_assert_int_eq(workers_start(multi.ws), 0);
+	while (atomic_load(&multi.answers) < MANY * TURNS) {
+		(void)poll(NULL, 0, 1);
+	}
+	workers_stop(multi.ws);
+	ck_assert_int_eq(loc_table_flush(multi.t), 0);
+	store_stop(store);
+	loc_table_free(multi.t);
+	workers_free(multi.ws);
+	store_free(store);
+	counters_free(counters);
+	open_table(); /* with one worker now */
+	loc_each(f.t, last_version, &n);
+	ck_assert_uint_eq(n, MANY);
+	close_last();
+}
+END_TEST
+
+/* --- memory that runs out --- */
+
+static int oom_change(void *arg)
+{
+	struct answer ans = { 0 };
+	static uint32_t cseq = 1;
+	int err;
+
+	(void)arg;
+	err = change_start(&f,
+	                   &(struct change_args){ .aor = AOR,
+	                                          .call_id = "c",
+	                                          .cseq = ++cseq,
+	                                          .set = "sip:a@h1 sip:a@h2" },
+	                   &ans);
+	settle();
+	ck_assert_uint_eq(ans.n, err ? 0 : 1);
+	ck_assert_int_eq(ans.err, 0);
+	if (err) {
+		ck_assert_int_eq(err, -ENOMEM);
+	} else {
+		ck_assert_uint_eq(published_binding(&f, AOR, "sip:a@h1").cseq, cseq);
+	}
+	err = err ? err
+	          : change_start(&f,
+	                         &(struct change_args){
+					 .aor = AOR, .all = true, .by_operator = true },
+	                         &ans);
+	settle();
+	return err;
+}
+
+START_TEST(without_memory_a_durable_change_is_refused_before_it_begins)
+{
+	open_new();
+	ck_assert_int_eq(oom_change(NULL), 0);
+	oom_each(oom_change, NULL);
+	close_last();
+}
+END_TEST
+
+static int oom_load(void *arg)
+{
+	char *error = NULL;
+	struct loc_table *t = NULL;
+	int err = loc_table_new(f.w->group, store, NULL, &t);
+
+	(void)arg;
+	err = err ? err : loc_table_load(t, &error);
+	if (!err) {
+		ck_assert_uint_eq(loc_count(t), 3);
+	}
+	free(error);
+	loc_table_free(t);
+	return err;
+}
+
+START_TEST(without_memory_nothing_is_served_half_loaded)
+{
+	open_new();
+	ck_assert_int_eq(STORED(.call_id = "c", .cseq = 1, .set = "sip:a@h1 sip:a@h2"), 0);
+	ck_assert_int_eq(stored(&(struct change_args){
+				 .aor = "bob@x", .call_id = "c", .cseq = 1, .set = "sip:b@h1" }),
+	                 0);
+	close_table();
+	char *error = NULL;
+
+	ck_assert_int_eq(store_open(str_from(dir), &store, &error), 0);
+	fixture_open(&f, store);
+	f.w->clock.unix_ms = (int64_t)time(NULL) * 1000;
+	oom_each(oom_load, NULL);
 	close_last();
 }
 END_TEST
@@ -384,6 +595,10 @@ END_TEST
 UNIT_MAIN("location/lasting", on_a_full_disk_changes_are_refused_and_look_ups_go_on,
           a_change_that_fails_takes_those_that_were_made_on_top_of_it,
           async_changes_go_on_and_are_written_when_the_disk_is_back,
+          rows_to_delete_outlast_a_full_disk_up_to_the_end,
           a_table_freed_with_changes_still_in_the_store_leaks_nothing,
+          several_workers_write_their_own_with_every_durability,
+          without_memory_a_durable_change_is_refused_before_it_begins,
+          without_memory_nothing_is_served_half_loaded,
           a_killed_process_loses_nothing_acknowledged_full,
           a_killed_process_loses_nothing_acknowledged_process)

@@ -567,7 +567,30 @@ START_TEST(the_log_does_not_grow_for_ever)
 }
 END_TEST
 
-UNIT_MAIN("store/store", a_new_database_is_made_and_found_again,
+static int oom_open(void *arg)
+{
+	char *error = NULL;
+	int err = store_open(str_from(dir), &s, &error);
+
+	(void)arg;
+	free(error);
+	if (err) {
+		return err;
+	}
+	err = store_start(s, NULL, NULL);
+	store_close(s);
+	return err;
+}
+
+START_TEST(without_memory_it_does_not_start)
+{
+	make_dir();
+	oom_each(oom_open, NULL);
+	tmp_remove(dir);
+}
+END_TEST
+
+UNIT_MAIN("store/store", without_memory_it_does_not_start, a_new_database_is_made_and_found_again,
           half_a_new_database_of_a_killed_process_is_no_obstacle,
           what_is_no_database_is_refused_and_not_changed, another_programs_database_is_refused,
           a_newer_schema_is_refused_and_not_changed, a_damaged_database_is_refused,
