@@ -22,6 +22,7 @@ struct apply { /* in the arena of the request */
 	struct belfry_mod *mod;
 	belfry_applied_cb *cb;
 	void *arg;
+	uint64_t hold_until_ms; /* the flow is registered until then; 0: it is not */
 };
 
 static uint32_t seconds_left(uint64_t expires_ms, uint64_t now_ms)
@@ -138,12 +139,16 @@ static void committed(int err, struct loc_set *set, void *arg)
 {
 	struct apply *a = arg;
 	struct belfry_req *req = a->req;
+	struct transport_group *tg = transport_group_of(a->mod->mw->transport);
 	struct belfry_bindings bs = {
 		.set = set,
 		.now_ms = a->mod->mw->worker->clock.now_ms,
 	};
 
 	a->query = NULL;
+	if (err == 0 && a->hold_until_ms) {
+		transport_flow_hold(tg, &req->from, a->hold_until_ms);
+	}
 	proxy_enter(req);
 	proxy_req_set_wait(req, NULL);
 	mod_enter(a->mod, req);
@@ -159,6 +164,20 @@ static void apply_ended(struct hook_wait *hook)
 	loc_apply_cancel(&a->query);
 	mod_enter(a->mod, NULL);
 	a->cb(NULL, a->mod, BELFRY_ECANCELED, &none, a->arg);
+}
+
+static uint64_t flow_until(const struct loc_change *change)
+{
+	uint64_t until_ms = 0;
+
+	for (size_t i = 0; i < change->ops_n; i++) {
+		const struct loc_op *op = &change->ops[i];
+
+		if (op->kind == LOC_OP_SET && op->b.has_flow && op->b.expires_ms > until_ms) {
+			until_ms = op->b.expires_ms;
+		}
+	}
+	return until_ms;
 }
 
 int belfry_location_apply(struct belfry_req *req, struct belfry_mod *mod,
@@ -180,6 +199,7 @@ int belfry_location_apply(struct belfry_req *req, struct belfry_mod *mod,
 		.cb = cb,
 		.arg = arg,
 	};
+	a->hold_until_ms = flow_until(&lc);
 	ret = loc_apply(mod->mw->core->params.location, w, &lc, committed, a, &a->query);
 	if (ret == 0) {
 		proxy_req_set_wait(req, &a->hook);

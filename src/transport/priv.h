@@ -58,6 +58,7 @@ struct tp_ops {
 	/* A connection to there that we opened, or that was opened from there; 0: none. */
 	uint64_t (*reuse)(struct transport *tp, uint8_t proto, const struct net_addr *remote);
 	bool (*is_alive)(struct transport_group *g, uint64_t conn);
+	void (*hold)(struct transport_group *g, uint64_t conn, uint64_t until_ms); /* or NULL */
 	void (*close)(struct transport *tp, uint64_t conn);
 	void (*each_conn)(struct transport *tp, tp_conn_cb *cb, void *arg);
 };
@@ -191,6 +192,7 @@ bool streams_may_open(const struct transport *tp);
 int stream_send(struct transport *tp, struct tp_flow *flow, bool reopen, const struct sip_out *out);
 uint64_t stream_reuse(struct transport *tp, uint8_t proto, const struct net_addr *remote);
 bool stream_is_alive(struct transport_group *g, uint64_t conn);
+void stream_hold(struct transport_group *g, uint64_t conn, uint64_t until_ms);
 void stream_close(struct transport *tp, uint64_t conn);
 void stream_each(struct transport *tp, tp_conn_cb *cb, void *arg);
 void streams_flush(struct transport *tp);

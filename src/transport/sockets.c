@@ -103,6 +103,7 @@ const struct tp_ops tp_socket_ops = {
 	.send = socket_send,
 	.reuse = stream_reuse,
 	.is_alive = stream_is_alive,
+	.hold = stream_hold,
 	.close = stream_close,
 	.each_conn = stream_each,
 };

@@ -13,6 +13,7 @@
 
 #define SLOTS_MAX   (1U << 20) /* connections of one worker, whatever the setting */
 #define SLOTS_FIRST 64U
+#define SLOTS_SIZE  (2 * SLOTS_MAX * sizeof(_Atomic uint32_t)) /* of alive and held */
 #define BUCKETS     4096U
 #define WATCH_MS    1000U  /* between looks at a stream in which something is under way */
 #define PAUSE_MS    10U    /* until a stream without room is tried again */
@@ -22,8 +23,8 @@
 /* After the peer's FIN: who has only stopped sending gets answers this long; most have gone, and a
  * later answer had better go by a new connection (RFC 3261 18.2.2) than into this one. */
 #define HALF_CLOSED_MAX 2000U
-#define REFUSING_MS     2000U  /* for the answer to a message that ends the stream */
-#define DRAINING_MS     2000U  /* for the peer to read it and close */
+#define REFUSING_MS     2000U /* for the answer to a message that ends the stream */
+#define DRAINING_MS     2000U /* for the peer to read it and close */
 #define NO_SLOT         UINT32_MAX
 #define GENERATIONS     0x3fffffffU
 
@@ -68,6 +69,31 @@ bool stream_has_flag(struct transport_group *g, uint64_t conn, uint32_t flag)
 bool stream_is_alive(struct transport_group *g, uint64_t conn)
 {
 	return stream_has_flag(g, conn, STREAM_IS_FLOW);
+}
+
+/* Should the connection end at this very moment, its successor in the slot begins with 0 or is held
+ * in its stead; neither does harm. */
+void stream_hold(struct transport_group *g, uint64_t conn, uint64_t until_ms)
+{
+	uint64_t until_s = until_ms / 1000 + 1;
+	uint32_t s = until_s < UINT32_MAX ? (uint32_t)until_s : UINT32_MAX;
+	_Atomic uint32_t *held;
+
+	if (!stream_is_alive(g, conn)) {
+		return;
+	}
+	held = &g->tp[stream_worker(conn)]->streams->held[slot_of(conn)];
+	if (atomic_load_explicit(held, memory_order_relaxed) < s) {
+		atomic_store_explicit(held, s, memory_order_relaxed);
+	}
+}
+
+static bool is_held(const struct stream *s, uint64_t now_ms)
+{
+	const struct stream_table *t = s->tp->streams;
+
+	return now_ms / 1000 <
+	       atomic_load_explicit(&t->held[slot_of(s->flow.conn)], memory_order_relaxed);
 }
 
 static void publish(const struct stream *s)
@@ -355,6 +381,7 @@ static int stream_new(struct transport *tp, const struct tp_flow *flow, int fd, 
 		return err;
 	}
 	gauge(s, 1);
+	atomic_store_explicit(&tp->streams->held[slot_of(s->flow.conn)], 0, memory_order_relaxed);
 	publish(s);
 	stream_watch(s);
 	*s_r = s;
@@ -473,7 +500,7 @@ static bool is_open_too_long(struct stream *s, uint64_t now_ms)
 	if (is_stalled(s, now_ms, limit_ms)) {
 		return true;
 	}
-	return now_ms - s->in_ms >= idle_ms(s) && !is_in_use(s);
+	return now_ms - s->in_ms >= idle_ms(s) && !is_held(s, now_ms) && !is_in_use(s);
 }
 
 static bool is_over(struct stream *s)
@@ -524,16 +551,17 @@ int streams_new(struct transport *tp)
 	list_init(&t->dirty);
 	t->timer_kind = timers_kind(tp->w->timers, on_timer, tp);
 	t->by_remote = calloc(t->buckets, sizeof(*t->by_remote));
-	t->alive = mmap(NULL, SLOTS_MAX * sizeof(*t->alive), PROT_READ | PROT_WRITE,
+	t->alive = mmap(NULL, SLOTS_SIZE, PROT_READ | PROT_WRITE,
 	                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (t->timer_kind < 0 || !t->by_remote || t->alive == MAP_FAILED) {
 		if (t->alive != MAP_FAILED) {
-			munmap((void *)t->alive, SLOTS_MAX * sizeof(*t->alive));
+			munmap((void *)t->alive, SLOTS_SIZE);
 		}
 		free(t->by_remote);
 		free(t);
 		return -ENOMEM;
 	}
+	t->held = t->alive + SLOTS_MAX;
 	for (size_t i = 0; i < t->buckets; i++) {
 		list_init(&t->by_remote[i]);
 	}
@@ -554,7 +582,7 @@ void streams_free(struct transport *tp)
 		}
 	}
 	conn_env_fini(&t->env);
-	munmap((void *)t->alive, SLOTS_MAX * sizeof(*t->alive));
+	munmap((void *)t->alive, SLOTS_SIZE);
 	free(t->slots);
 	free(t->by_remote);
 	free(t);

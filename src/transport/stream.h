@@ -58,6 +58,7 @@ struct stream_table {
 	struct stream_slot *slots;
 	uint32_t slots_n, slots_cap, first_free;
 	_Atomic uint32_t *alive; /* by slot: generation << 2 and the flags below; others read it */
+	_Atomic uint32_t *held;  /* by slot: monotonic s until which it is no idle one */
 	struct list *by_remote;  /* those that we opened */
 	size_t buckets;          /* a power of two */
 	struct list dirty;       /* have output in this turn */

@@ -88,6 +88,13 @@ bool transport_flow_is_alive(struct transport_group *g, const struct tp_flow *fl
 	return flow->conn != 0 && g->tp[0]->ops->is_alive(g, flow->conn);
 }
 
+void transport_flow_hold(struct transport_group *g, const struct tp_flow *flow, uint64_t until_ms)
+{
+	if (flow->conn && g->tp[0]->ops->hold) {
+		g->tp[0]->ops->hold(g, flow->conn, until_ms);
+	}
+}
+
 void transport_close(struct transport *tp, const struct tp_flow *flow)
 {
 	if (flow->conn) {

@@ -123,6 +123,9 @@ void transport_response_flow(const struct sip_via *via, const struct tp_flow *fr
 /* Is a connection that a flow names alive? Its own worker only knows exactly; others ask by a
  * shared table of generations (one atomic load). */
 bool transport_flow_is_alive(struct transport_group *g, const struct tp_flow *flow);
+/* A registered flow: server.idle_timeout does not close its connection before @until_ms (monotonic;
+ * the latest one counts). Any worker. Nothing for datagrams. */
+void transport_flow_hold(struct transport_group *g, const struct tp_flow *flow, uint64_t until_ms);
 /* Bans and malformed streams: closes. */
 void transport_close(struct transport *tp, const struct tp_flow *flow);
 

@@ -203,3 +203,18 @@ def test_wildcard_listener_answers_from_the_address_that_was_asked(make_server, 
                  b"Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n" % s.getsockname()[1], ("127.0.0.7", server.port))
         data, source = s.recvfrom(4000)
         assert source == ("127.0.0.7", server.port) and data.startswith(b"SIP/2.0 200")
+
+
+def test_a_registered_flow_is_not_closed_for_idleness(make_server, workers, peer):
+    """server.idle_timeout is for connections without a registered flow or a transaction."""
+    server = make_server(workers=workers, server="idle_timeout = 1;")
+    bob, idle = peer(server, user="bob", proto="tcp"), peer(server, proto="tcp")
+    bob.register()
+    assert idle.ask(options(idle)).status == 200
+    assert wait_closed(idle)  # it came later, and goes
+    alice = peer(server)
+    req = alice.request("MESSAGE", bob.aor)
+    alice.send(req.raw)
+    bob.reply(bob.expect("MESSAGE"), 200, "OK")
+    assert alice.final(req).status == 200
+    assert len(bob.streams) == 1 and not bob.streams[0].closed
