@@ -254,7 +254,7 @@ static bool is_rows(const json_t *v)
 	       (json_array_size(v) == 0 || json_is_object(json_array_get(v, 0)));
 }
 
-/* All but the member called @but (empty: none). */
+/* All but the member called @but (empty: none) and, beside it, other tables. */
 static void print_members(FILE *out, const json_t *result, struct str but)
 {
 	size_t widest = 0;
@@ -263,13 +263,14 @@ static void print_members(FILE *out, const json_t *result, struct str but)
 
 	json_object_foreach((json_t *)(uintptr_t)result, key, v)
 	{
-		if (!str_eq(str_from(key), but)) {
+		if (!str_eq(str_from(key), but) && !(but.n > 0 && is_rows(v))) {
 			widest = strlen(key) > widest ? strlen(key) : widest;
 		}
 	}
 	json_object_foreach((json_t *)(uintptr_t)result, key, v)
 	{
-		char *text = str_eq(str_from(key), but) ? NULL : value_text(v, NULL);
+		bool is_left_out = str_eq(str_from(key), but) || (but.n > 0 && is_rows(v));
+		char *text = is_left_out ? NULL : value_text(v, NULL);
 
 		if (text) {
 			(void)fprintf(out, "%s:%*s%s\n", key, (int)(widest - strlen(key)) + 1, "",
@@ -279,11 +280,37 @@ static void print_members(FILE *out, const json_t *result, struct str but)
 	}
 }
 
-/* Members, and below them the table of the one called @inner. */
+static bool has_members(const json_t *obj)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach((json_t *)(uintptr_t)obj, key, v)
+	{
+		if (!is_rows(v)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Members, below them other tables, then that of the one called @inner. */
 static void print_block(FILE *out, const json_t *obj, struct str inner, const char *columns)
 {
-	print_members(out, obj, inner);
-	(void)fputc('\n', out);
+	const char *key;
+	json_t *v;
+
+	if (has_members(obj)) {
+		print_members(out, obj, inner);
+		(void)fputc('\n', out);
+	}
+	json_object_foreach((json_t *)(uintptr_t)obj, key, v)
+	{
+		if (is_rows(v) && json_array_size(v) > 0 && !str_eq(str_from(key), inner)) {
+			print_table(out, v, NULL);
+			(void)fputc('\n', out);
+		}
+	}
 	print_table(out, get(obj, inner), columns);
 }
 

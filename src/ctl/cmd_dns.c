@@ -7,6 +7,7 @@
 #include "ctl/json.h"
 #include "ctl/table.h"
 #include "dns/resolve.h"
+#include "dns/rr.h"
 #include "transport/transport.h"
 #include "util/err.h"
 
@@ -19,15 +20,21 @@ struct question {
 	struct job job;
 	struct ctl_call *call;
 	struct ctl_env *env;
-	struct arena arena;
 	struct sip_uri uri;
 	struct dns_ask ask;
 	struct dns_query *query;
 	int err;
-	json_t *targets;
+	json_t *records, *targets; /* NULL: out of memory */
 	size_t text_n;
 	char text[URI_MAX];
 };
+
+static void question_free(struct question *q)
+{
+	json_decref(q->records);
+	json_decref(q->targets);
+	free(q);
+}
 
 static const char *why_not(int err)
 {
@@ -39,62 +46,146 @@ static const char *why_not(int err)
 	}
 }
 
+/* Nothing was found: what there is has to fit into one sentence. */
+static void refuse(struct ctl_call *call, const struct question *q)
+{
+	char text[800];
+	const json_t *row;
+	size_t i, n = 0;
+
+	text[0] = '\0';
+	json_array_foreach(q->records, i, row)
+	{
+		int took = snprintf(text + n, sizeof(text) - n, "%s%s %s: %s", n ? "; " : " (",
+		                    json_string_value(json_object_get(row, "type")),
+		                    json_string_value(json_object_get(row, "name")),
+		                    json_string_value(json_object_get(row, "data")));
+
+		if (took < 0 || n + (size_t)took >= sizeof(text)) {
+			text[n] = '\0';
+			break;
+		}
+		n += (size_t)took;
+	}
+	ctl_call_fail(call, CTL_EFAILED, "%s%s%s", why_not(q->err), text, n ? ")" : "");
+}
+
 static void answer(struct job *job, void *ctx)
 {
 	struct question *q = (struct question *)(void *)job;
 
 	(void)ctx;
 	if (q->err) {
-		ctl_call_fail(q->call, CTL_EFAILED, "%s", why_not(q->err));
+		refuse(q->call, q);
 	} else {
-		ctl_call_reply(q->call,
-		               q->targets ? json_pack("{s:O}", "targets", q->targets) : NULL);
+		ctl_call_reply(q->call, q->records && q->targets
+		                                ? json_pack("{s:O, s:O}", "records", q->records,
+		                                            "targets", q->targets)
+		                                : NULL);
 	}
-	json_decref(q->targets);
-	free(q);
+	question_free(q);
 }
+
+static void append(json_t **list, json_t *one)
+{
+	if (*list && json_array_append_new(*list, one)) {
+		json_decref(*list);
+		*list = NULL;
+	} else if (!*list) {
+		json_decref(one);
+	}
+}
+
+/* --- on the worker */
 
 static json_t *target_json(struct dns_resolver *r, const struct dns_target *t, size_t order)
 {
 	char text[NET_ADDR_TEXT];
 
-	return json_pack("{s:i, s:o, s:o, s:o, s:i, s:b}", "order", (int)order, "transport",
+	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:b}", "order", (int)order, "transport",
 	                 ctl_json_str(tp_proto_param(t->proto)), "address",
 	                 ctl_json_str(net_addr_text(&t->addr, text)), "name",
-	                 t->name.n ? ctl_json_str(t->name) : json_null(), "ttl", (int)t->ttl_s,
-	                 "failed", dns_is_failed(r, t));
+	                 t->name.n ? ctl_json_str(t->name) : json_null(), "ttl",
+	                 t->ttl_s ? json_integer(t->ttl_s) : json_null(), "failed",
+	                 dns_is_failed(r, t));
 }
 
-/* On the worker: makes the answer and goes home. */
-static void resolved(int err, const struct dns_answer *dns, void *arg)
+static const char *type_name(uint16_t type)
+{
+	switch (type) {
+	case DNS_A: return "A";
+	case DNS_AAAA: return "AAAA";
+	case DNS_SRV: return "SRV";
+	default: return "NAPTR";
+	}
+}
+
+/* As a zone file has it. */
+static void print_data(char *out, size_t cap, const struct dns_rr *rr)
+{
+	struct net_addr addr = { .family = rr->type == DNS_A ? 4 : 6 };
+
+	switch (rr->type) {
+	case DNS_A:
+	case DNS_AAAA:
+		memcpy(addr.ip, rr->ip, rr->type == DNS_A ? 4 : sizeof(addr.ip));
+		(void)net_addr_ip_text(&addr, out);
+		break;
+	case DNS_SRV:
+		(void)snprintf(out, cap, "%u %u %u %.*s.", rr->srv.priority, rr->srv.weight,
+		               rr->srv.port, STR_FMT(rr->srv.target));
+		break;
+	default:
+		(void)snprintf(out, cap, "%u %u \"%.*s\" \"%.*s\" \"%.*s\" %.*s.", rr->naptr.order,
+		               rr->naptr.preference, STR_FMT(rr->naptr.flags),
+		               STR_FMT(rr->naptr.service), STR_FMT(rr->naptr.regexp),
+		               STR_FMT(rr->naptr.replacement));
+		break;
+	}
+}
+
+static void add_answer(void *arg, struct str name, uint16_t type, int err, const struct dns_rr *rr)
+{
+	struct question *q = arg;
+	char data[1200];
+
+	if (rr) {
+		print_data(data, sizeof(data), rr);
+	} else {
+		(void)snprintf(data, sizeof(data), "%s",
+		               err == 0                  ? "none"
+		               : err == BELFRY_ENXDOMAIN ? "no such name"
+		                                         : "no answer");
+	}
+	append(&q->records,
+	       json_pack("{s:o, s:s, s:o, s:o}", "name", ctl_json_str(name), "type",
+	                 type_name(type), "ttl", rr ? json_integer(rr->ttl_s) : json_null(), "data",
+	                 ctl_json_str(str_from(data))));
+}
+
+static void looked(int err, const struct dns_answer *dns, const struct dns_query *query, void *arg)
 {
 	struct question *q = arg;
 
 	q->err = err;
-	q->targets = err ? NULL : json_array();
-	for (size_t i = 0; q->targets && i < dns->n; i++) {
-		if (json_array_append_new(q->targets,
-		                          target_json(q->env->dns, &dns->v[i], i + 1))) {
-			json_decref(q->targets);
-			q->targets = NULL;
-		}
+	if (query) {
+		dns_query_each(query, add_answer, q);
 	}
-	arena_fini(&q->arena);
+	for (size_t i = 0; dns && i < dns->n; i++) {
+		append(&q->targets, target_json(q->env->dns, &dns->v[i], i + 1));
+	}
 	q->job.run = answer;
 	mailbox_post_sure(q->env->mailbox, &q->job);
 }
 
-static void resolve(struct job *job, void *ctx)
+static void look(struct job *job, void *ctx)
 {
 	struct question *q = (struct question *)(void *)job;
-	struct dns_answer dns = { 0 };
-	int err;
+	int err = dns_look(q->env->dns, &q->ask, looked, q, &q->query);
 
 	(void)ctx;
-	arena_init(&q->arena, NULL);
-	err = dns_resolve(q->env->dns, &q->ask, &q->arena, &dns, resolved, q, &q->query);
-	if (err != BELFRY_WAIT) {
-		resolved(err, &dns, q);
+	if (err && err != BELFRY_WAIT) {
+		looked(err, NULL, NULL, q);
 	}
 }
 
@@ -132,7 +223,9 @@ static void run_dns(struct ctl_call *call, struct ctl_env *env)
 	q->ask = (struct dns_ask){ .uri = &q->uri,
 		                   .sips = q->uri.scheme == SIP_URI_SIPS,
 		                   .have_protos = have_protos(env) };
-	q->job.run = resolve;
+	q->job.run = look;
+	q->records = json_array();
+	q->targets = json_array();
 	workers_post(env->workers, 0, &q->job);
 }
 
@@ -146,7 +239,7 @@ static const struct {
 } kinds[] = {
 	[TP_UDP] = { "SIP+D2U", "_sip._udp", 5060 },   [TP_TCP] = { "SIP+D2T", "_sip._tcp", 5060 },
 	[TP_TLS] = { "SIPS+D2T", "_sips._tcp", 5061 }, [TP_WS] = { "SIP+D2W", "_sip._ws", 80 },
-	[TP_WSS] = { "SIPS+D2W", "_sips._wss", 443 },
+	[TP_WSS] = { "SIPS+D2W", "_sips._ws", 443 },
 };
 
 struct records {
@@ -256,8 +349,9 @@ static void run_records(struct ctl_call *call, struct ctl_env *env)
 }
 
 const struct ctl_command ctl_dns_commands[] = {
-	{ "dns", "URI", "where a URI leads (RFC 3263): targets in the order they are tried",
-	  "order transport address name ttl failed", CTL_READS, run_dns },
+	{ "dns", "URI",
+	  "where a URI leads (RFC 3263): the records, and the targets in the order they are tried",
+	  "targets/order transport address name ttl failed", CTL_READS, run_dns },
 	{ "dns-records", "", "the NAPTR, SRV and address records that this server's domains need",
 	  "name type data", CTL_READS, run_records },
 	{ 0 },

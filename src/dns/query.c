@@ -69,7 +69,7 @@ static int add_set(struct dns_query *q, uint8_t proto, struct str name)
 		return 0;
 	}
 	set = &q->sets[q->sets_n++];
-	*set = (struct dns_set){ .proto = proto };
+	*set = (struct dns_set){ .proto = proto, .name = name };
 	return ask(q, name, DNS_SRV, &set->question);
 }
 

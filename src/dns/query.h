@@ -13,6 +13,7 @@
 /* One SRV name. */
 struct dns_set {
 	uint8_t proto;
+	struct str name;
 	struct dns_question *question;
 };
 
@@ -38,6 +39,7 @@ struct dns_query {
 	struct timer timer, wake; /* the end; the next step, soon */
 	struct dns_plan plan;
 	dns_cb *cb;
+	dns_look_cb *look; /* instead of cb */
 	void *arg;
 	uint64_t since_us;
 	uint8_t step;      /* enum dns_step */

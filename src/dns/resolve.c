@@ -68,7 +68,11 @@ static void query_tell(struct dns_query *q, int err)
 	}
 	observe(q);
 	q->is_over = true;
-	q->cb(err, err ? NULL : &answer, q->arg);
+	if (q->look) {
+		q->look(err, err ? NULL : &answer, q, q->arg);
+	} else {
+		q->cb(err, err ? NULL : &answer, q->arg);
+	}
 	query_end(q, err);
 }
 
@@ -179,6 +183,45 @@ int dns_resolve(struct dns_resolver *r, const struct dns_ask *ask, struct arena 
 	}
 	observe(q);
 	query_end(q, err);
+	return err;
+}
+
+int dns_look(struct dns_resolver *r, const struct dns_ask *ask, dns_look_cb *cb, void *arg,
+             struct dns_query **query_r)
+{
+	struct dns_answer answer = { 0 };
+	struct dns_query *q;
+	struct dns_plan plan;
+	struct arena arena;
+	bool is_numeric;
+	int err = dns_plan_make(ask, &plan);
+
+	if (err) {
+		return err;
+	}
+	arena_init(&arena, &r->w->arenas);
+	is_numeric = answer_numeric(&plan, &arena, &answer, &err);
+	if (is_numeric && err == 0) {
+		cb(0, &answer, NULL, arg);
+	}
+	arena_fini(&arena);
+	if (is_numeric) {
+		return err;
+	}
+	dns_ctx_sweep(r->ctx);
+	q = query_new(r, &plan);
+	if (!q) {
+		return -ENOMEM;
+	}
+	q->look = cb;
+	q->arg = arg;
+	*query_r = q;
+	err = dns_query_run(q);
+	if (err != BELFRY_WAIT) {
+		*query_r = NULL;
+		query_tell(q, err);
+		return 0;
+	}
 	return err;
 }
 

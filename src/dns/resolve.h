@@ -59,6 +59,20 @@ struct dns_ask {
  */
 int dns_resolve(struct dns_resolver *r, const struct dns_ask *ask, struct arena *arena,
                 struct dns_answer *answer_r, dns_cb *cb, void *arg, struct dns_query **query_r);
+/* For people: always asks, and tells what was asked on the way. 0 or BELFRY_WAIT: @cb has run or
+ * follows, once; it walks dns_query_each() inside. @query is NULL when nothing had to be asked.
+ * Other: no callback. */
+typedef void(dns_look_cb)(int err, const struct dns_answer *answer, const struct dns_query *query,
+                          void *arg);
+int dns_look(struct dns_resolver *r, const struct dns_ask *ask, dns_look_cb *cb, void *arg,
+             struct dns_query **query_r);
+/* Every record that came, in the order of the steps; @rr NULL: @name has none of that type, and
+ * @err says why (0: the name is there, and has none). */
+struct dns_rr;
+typedef void(dns_record_cb)(void *arg, struct str name, uint16_t type, int err,
+                            const struct dns_rr *rr);
+void dns_query_each(const struct dns_query *query, dns_record_cb *cb, void *arg);
+
 /* Clears *query; NULL inside is fine. */
 void dns_cancel(struct dns_query **query);
 

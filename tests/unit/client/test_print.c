@@ -48,6 +48,16 @@ START_TEST(an_inner_table_stands_below_the_members)
 }
 END_TEST
 
+START_TEST(other_tables_stand_above_the_inner_one)
+{
+	prints("{\"records\":[{\"name\":\"n\"}],\"none\":[],\"targets\":[{\"order\":1,\"x\":2}]}",
+	       "targets/order",
+	       "NAME\nn\n"
+	       "\n"
+	       "ORDER\n1\n");
+}
+END_TEST
+
 START_TEST(rows_with_inner_tables_are_blocks)
 {
 	prints("{\"calls\":[{\"id\":1,\"steps\":[{\"at\":1}]},{\"id\":2,\"steps\":[{\"at\":2}]}]}",
@@ -66,5 +76,5 @@ START_TEST(nothing_steers_the_terminal)
 END_TEST
 
 UNIT_MAIN("client/print", rows_are_a_table_of_the_chosen_columns, members_are_names_with_values,
-          an_inner_table_stands_below_the_members, rows_with_inner_tables_are_blocks,
-          nothing_steers_the_terminal)
+          an_inner_table_stands_below_the_members, other_tables_stand_above_the_inner_one,
+          rows_with_inner_tables_are_blocks, nothing_steers_the_terminal)
