@@ -39,7 +39,7 @@ enum refusal {
 struct proxy_ids { /* of counters and timer kinds */
 	int timer_c, wait, probe;
 	int rejected[REFUSED_N];
-	int setup, stray, redirected, failovers;
+	int setup, redirected, failovers;
 };
 
 struct own_names; /* names.c */

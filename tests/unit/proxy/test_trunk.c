@@ -131,6 +131,7 @@ START_TEST(max_calls_counts_unanswered_invites)
 	rig_ask_with(rig, &number);
 	m = rig_sent(rig, "SIP/2.0 503");
 	ck_assert_ptr_nonnull(rig_hdr(m, "Retry-After", 0));
+	ck_assert_uint_eq(rig_counter(rig, rig->p->ids.rejected[REFUSED_MAX_CALLS]), 1);
 	rig_ask(rig, .method = "MESSAGE", .uri = number.uri); /* not counted */
 	rig_sent(rig, "MESSAGE ");
 	rig_answer(rig, got, 200, NULL, NULL);
