@@ -29,6 +29,7 @@ void loc_flow_index_fini(struct loc_flow_index *ix)
 		free(ix->places[i].leaf);
 	}
 	free(ix->places);
+	free(ix->bulk);
 	loc_flow_index_init(ix);
 }
 
@@ -148,13 +149,33 @@ static struct loc_leaf *leaf_for(struct loc_flow_index *ix, uint64_t key, size_t
 	return leaf;
 }
 
+static int bulk_add(struct loc_flow_index *ix, uint64_t key)
+{
+	if (ix->bulk_n == ix->bulk_cap) {
+		size_t cap = ix->bulk_cap ? ix->bulk_cap * 2 : 1024;
+		uint64_t *bulk = realloc(ix->bulk, cap * sizeof(*bulk));
+
+		if (!bulk) {
+			return -ENOMEM;
+		}
+		ix->bulk = bulk;
+		ix->bulk_cap = cap;
+	}
+	ix->bulk[ix->bulk_n++] = key;
+	return 0;
+}
+
 int loc_flow_index_add(struct loc_flow_index *ix, uint32_t flow, uint32_t aor)
 {
 	uint64_t key = key_of(flow, aor);
+	struct loc_leaf *leaf;
 	size_t at;
-	struct loc_leaf *leaf = leaf_for(ix, key, &at);
 	uint32_t i;
 
+	if (ix->is_bulk) {
+		return bulk_add(ix, key);
+	}
+	leaf = leaf_for(ix, key, &at);
 	if (!leaf) {
 		return -ENOMEM;
 	}
@@ -191,7 +212,7 @@ bool loc_flow_index_del(struct loc_flow_index *ix, uint32_t flow, uint32_t aor)
 	struct loc_leaf *leaf = ix->n ? ix->places[at].leaf : NULL;
 	uint32_t i = leaf ? pos_of(leaf, key) : 0;
 
-	if (!leaf || i == leaf->n || leaf->key[i] != key) {
+	if (!leaf || ix->is_bulk || i == leaf->n || leaf->key[i] != key) {
 		return false;
 	}
 	leaf->n--;
@@ -223,4 +244,71 @@ bool loc_flow_index_next(const struct loc_flow_index *ix, uint32_t flow, uint32_
 		}
 	}
 	return false;
+}
+
+/* --- many at once --- */
+
+void loc_flow_index_bulk_begin(struct loc_flow_index *ix)
+{
+	ix->is_bulk = true;
+}
+
+/* One byte of the keys after the other, from the lowest: @tmp takes turns with @v. */
+static void radix_sort(uint64_t *v, uint64_t *tmp, size_t n)
+{
+	for (unsigned shift = 0; shift < 64; shift += 8) {
+		size_t at[256] = { 0 }, sum = 0;
+		uint64_t *swap = v;
+
+		for (size_t i = 0; i < n; i++) {
+			at[v[i] >> shift & 0xff]++;
+		}
+		for (unsigned b = 0; b < 256; b++) {
+			size_t count = at[b];
+
+			at[b] = sum;
+			sum += count;
+		}
+		for (size_t i = 0; i < n; i++) {
+			tmp[at[v[i] >> shift & 0xff]++] = v[i];
+		}
+		v = tmp;
+		tmp = swap;
+	}
+}
+
+/* Leaves three quarters full, so that what comes next finds room. */
+static int leaf_append(struct loc_flow_index *ix, const uint64_t *keys, uint32_t n)
+{
+	struct loc_leaf *leaf = leaf_resize(NULL, LEAF_MAX);
+
+	if (!leaf || places_open(ix, ix->n)) {
+		free(leaf);
+		return -ENOMEM;
+	}
+	memcpy(leaf->key, keys, n * sizeof(keys[0]));
+	leaf->n = n;
+	ix->places[ix->n - 1] = (struct loc_flow_place){ keys[0], leaf };
+	return 0;
+}
+
+int loc_flow_index_bulk_end(struct loc_flow_index *ix)
+{
+	const size_t fill = LEAF_MAX / 4 * 3;
+	uint64_t *keys = ix->bulk, *tmp = malloc((ix->bulk_n + 1) * sizeof(*tmp));
+	size_t n = ix->bulk_n;
+	int err = tmp ? 0 : -ENOMEM;
+
+	if (tmp && n) {
+		radix_sort(keys, tmp, n); /* an even number of turns: in @keys again */
+	}
+	for (size_t i = 0; i < n && !err; i += fill) {
+		err = leaf_append(ix, keys + i, (uint32_t)(n - i < fill ? n - i : fill));
+	}
+	free(tmp);
+	free(ix->bulk);
+	ix->bulk = NULL;
+	ix->bulk_n = ix->bulk_cap = 0;
+	ix->is_bulk = false;
+	return err;
 }

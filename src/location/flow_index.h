@@ -23,6 +23,9 @@ struct loc_flow_place {
 struct loc_flow_index {
 	struct loc_flow_place *places; /* in order; no leaf is empty */
 	size_t n, cap;
+	bool is_bulk; /* loading: pairs are collected in bulk[] */
+	uint64_t *bulk;
+	size_t bulk_n, bulk_cap;
 };
 
 void loc_flow_index_init(struct loc_flow_index *ix);
@@ -32,6 +35,11 @@ void loc_flow_index_fini(struct loc_flow_index *ix);
 int loc_flow_index_add(struct loc_flow_index *ix, uint32_t flow, uint32_t aor);
 /* One of them; false: there was none. */
 bool loc_flow_index_del(struct loc_flow_index *ix, uint32_t flow, uint32_t aor);
+
+/* Between these two, pairs are only collected (deletions do nothing: a pair too many does no harm);
+ * then they are sorted at once. -ENOMEM: some are not in. */
+void loc_flow_index_bulk_begin(struct loc_flow_index *ix);
+int loc_flow_index_bulk_end(struct loc_flow_index *ix);
 
 /* The first pair of @flow whose AOR hash is at least @from: *aor_r. false: none. */
 bool loc_flow_index_next(const struct loc_flow_index *ix, uint32_t flow, uint32_t from,

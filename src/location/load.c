@@ -133,12 +133,29 @@ static int row_add(struct load *ld, struct loc_row *row)
 	return 0;
 }
 
+static void index_begin(struct loc_table *t)
+{
+	for (unsigned i = 0; i < t->owners; i++) {
+		loc_flow_index_bulk_begin(&t->lw[i].flows);
+	}
+}
+
+static void index_end(struct loc_table *t)
+{
+	for (unsigned i = 0; i < t->owners; i++) {
+		if (loc_flow_index_bulk_end(&t->lw[i].flows)) {
+			t->lw[i].flows_incomplete = true;
+		}
+	}
+}
+
 static int rows_read(struct load *ld, sqlite3_stmt *stmt, int *rc_r)
 {
 	struct loc_row row;
 	uint64_t max_id = 0;
 	int err = 0;
 
+	index_begin(ld->t);
 	while (!err && (*rc_r = sqlite3_step(stmt)) == SQLITE_ROW) {
 		ld->rows++;
 		if (loc_row_read(stmt, ld->t->tg, &row)) {
@@ -154,6 +171,7 @@ static int rows_read(struct load *ld, sqlite3_stmt *stmt, int *rc_r)
 			err = 0;
 		}
 	}
+	index_end(ld->t);
 	atomic_store_explicit(&ld->t->next_id, max_id + 1, memory_order_relaxed);
 	return err;
 }

@@ -91,9 +91,9 @@ typedef void(loc_commit_cb)(int err, struct loc_set *set, void *arg);
 /* The AOR's owner only; copies what it needs of @change. 0: @cb follows. Otherwise nothing has
  * changed and @cb is not called: BELFRY_EFULL (more than max_contacts, and more than before),
  * BELFRY_ESTALE (old CSeq, RFC 3261 10.3 step 7), BELFRY_EAGAIN (store failing: 500), -EBUSY (store
- * queue full: 503), BELFRY_ETOOBIG (a text of 64 KiB), -ENOMEM. A remote store (the fake one too)
- * brings EFULL and ESTALE by @cb. A change that changes nothing (a fetch) is answered with the tip
- * of the chain, after it. *query_r (may be NULL) is valid until @cb runs.
+ * queue full: 503), BELFRY_ETOOBIG (a text of 64 KiB), -ENOMEM, -EINVAL (not the owner). A remote
+ * store (the fake one too) brings EFULL and ESTALE by @cb. A change that changes nothing (a fetch)
+ * is answered with the tip of the chain, after it. *query_r (may be NULL) is valid until @cb runs.
  *
  * A REGISTER (not by_operator) never touches static bindings, and they do not count for
  * max_contacts. With instance and reg_id a binding is found by those (RFC 5626 6), else by its URI
@@ -117,7 +117,6 @@ size_t loc_count(const struct loc_table *t); /* bindings published, ended ones u
 
 /* --- lifetime (belfryd) --- */
 struct store;
-struct loc_backend;
 
 /* @store may be NULL: memory only (unit tests). */
 int loc_table_new(struct workers *ws, struct store *store, struct transport_group *tg,

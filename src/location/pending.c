@@ -303,11 +303,16 @@ int loc_apply(struct loc_table *t, struct worker *w, const struct loc_change *ch
 {
 	struct loc_worker *lw = &t->lw[w->id];
 	struct loc_where where = loc_where(t, w, change->aor);
-	struct loc_chain *c = loc_chain_find(lw, where.hash, change->aor);
-	struct loc_pending *p = pending_new(lw, change, cb, arg);
-	int err = p ? 0 : -ENOMEM;
+	struct loc_chain *c;
+	struct loc_pending *p;
+	int err;
 
-	assert(where.owner == w->id);
+	if (where.owner != w->id) {
+		return -EINVAL; /* a module's mistake */
+	}
+	c = loc_chain_find(lw, where.hash, change->aor);
+	p = pending_new(lw, change, cb, arg);
+	err = p ? 0 : -ENOMEM;
 	if (p) {
 		err = pending_run(p, &where, c, change);
 		err = err ? refuse_later(p, err) : 0;
@@ -346,6 +351,7 @@ void loc_apply_cancel(struct loc_query **query)
 	if (*query) {
 		struct loc_pending *p = container_of(*query, struct loc_pending, query);
 
+		assert(!(*query)->is_lookup);
 		p->cb = NULL;
 		*query = NULL;
 	}

@@ -118,11 +118,14 @@ bool loc_flow_parse(struct str text, struct transport_group *tg, struct tp_flow 
 
 /* --- reading --- */
 
+/* By the value: one call less into the statement for each column. The connection is one thread's.
+ */
 static struct str text_of(sqlite3_stmt *stmt, int column)
 {
-	const char *p = (const char *)sqlite3_column_text(stmt, column);
+	sqlite3_value *v = sqlite3_column_value(stmt, column);
+	const char *p = sqlite3_value_blob(v);
 
-	return p ? str_make(p, (size_t)sqlite3_column_bytes(stmt, column)) : STR_NONE;
+	return p ? str_make(p, (size_t)sqlite3_value_bytes(v)) : STR_NONE;
 }
 
 static uint32_t u32_of(sqlite3_stmt *stmt, int column)
@@ -134,10 +137,11 @@ static uint32_t u32_of(sqlite3_stmt *stmt, int column)
 
 static void q_read(sqlite3_stmt *stmt, struct loc_binding *b)
 {
+	sqlite3_value *v = sqlite3_column_value(stmt, C_Q);
 	double q;
 
-	b->has_q = sqlite3_column_type(stmt, C_Q) != SQLITE_NULL;
-	q = b->has_q ? sqlite3_column_double(stmt, C_Q) : 1;
+	b->has_q = sqlite3_value_type(v) != SQLITE_NULL;
+	q = b->has_q ? sqlite3_value_double(v) : 1;
 	b->q = q >= 1 ? 1000 : q > 0 ? (uint16_t)(q * 1000 + 0.5) : 0;
 }
 
@@ -191,8 +195,8 @@ int loc_row_read(struct sqlite3_stmt *stmt, struct transport_group *tg, struct l
 	b->instance = text_of(stmt, C_INSTANCE);
 	b->reg_id = u32_of(stmt, C_REG_ID);
 	q_read(stmt, b);
-	b->is_static = sqlite3_column_type(stmt, C_CALL_ID) == SQLITE_NULL;
 	b->call_id = text_of(stmt, C_CALL_ID);
+	b->is_static = sqlite3_column_type(stmt, C_CALL_ID) == SQLITE_NULL;
 	b->cseq = u32_of(stmt, C_CSEQ);
 	b->path = text_of(stmt, C_PATH);
 	b->user_agent = text_of(stmt, C_USER_AGENT);

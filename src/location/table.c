@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "location/table.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -116,6 +117,7 @@ void loc_lookup_cancel(struct loc_query **query)
 	if (*query) {
 		struct lookup *l = container_of(*query, struct lookup, query);
 
+		assert((*query)->is_lookup);
 		l->cb = NULL;
 		*query = NULL;
 	}

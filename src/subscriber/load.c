@@ -15,7 +15,7 @@
 
 static struct str text_of(sqlite3_stmt *stmt, int column)
 {
-	const char *p = (const char *)sqlite3_column_text(stmt, column);
+	const char *p = sqlite3_column_blob(stmt, column); /* no copy to end it with a NUL */
 
 	return p ? str_make(p, (size_t)sqlite3_column_bytes(stmt, column)) : STR_NONE;
 }

@@ -128,6 +128,51 @@ START_TEST(random_adds_and_deletes_agree_with_a_plain_array)
 }
 END_TEST
 
+START_TEST(what_is_added_in_bulk_is_found_and_grows_on)
+{
+	struct loc_flow_index ix;
+
+	loc_flow_index_init(&ix);
+	loc_flow_index_bulk_begin(&ix);
+	ck_assert_int_eq(loc_flow_index_bulk_end(&ix), 0);
+	ck_assert_uint_eq(ix.n, 0);
+	loc_flow_index_bulk_begin(&ix);
+	for (uint32_t i = 0; i < 20000; i++) {
+		ck_assert_int_eq(loc_flow_index_add(&ix, i % 7, i * 2654435761U), 0);
+	}
+	ck_assert(!loc_flow_index_del(&ix, 0, 0));
+	ck_assert_int_eq(loc_flow_index_bulk_end(&ix), 0);
+	for (uint32_t i = 20000; i < 40000; i++) {
+		ck_assert_int_eq(loc_flow_index_add(&ix, i % 7, i * 2654435761U), 0);
+	}
+	ck_assert_uint_eq(count(&ix, 0), 40000 / 7 + 1);
+	ck_assert_uint_eq(count(&ix, 6), 40000 / 7);
+	for (uint32_t i = 0; i < 40000; i++) {
+		ck_assert(loc_flow_index_del(&ix, i % 7, i * 2654435761U));
+	}
+	ck_assert_uint_eq(ix.n, 0);
+	loc_flow_index_fini(&ix);
+}
+END_TEST
+
+static int oom_bulk(void *arg)
+{
+	struct loc_flow_index ix;
+	int err;
+
+	(void)arg;
+	loc_flow_index_init(&ix);
+	loc_flow_index_bulk_begin(&ix);
+	for (uint32_t i = 0; i < 3000; i++) {
+		(void)loc_flow_index_add(&ix, 1, i);
+	}
+	err = loc_flow_index_bulk_end(&ix);
+	ck_assert(!ix.is_bulk);
+	ck_assert_uint_le(count(&ix, 1), 3000);
+	loc_flow_index_fini(&ix);
+	return err;
+}
+
 static int oom(void *arg)
 {
 	struct loc_flow_index ix;
@@ -146,10 +191,12 @@ static int oom(void *arg)
 START_TEST(no_memory_leaves_out_that_pair_only)
 {
 	oom_each(oom, NULL);
+	oom_each(oom_bulk, NULL);
 }
 END_TEST
 
 UNIT_MAIN("location/flow_index", each_flow_finds_its_own,
           a_flow_that_all_share_works_like_any_other, the_same_pair_may_be_there_more_than_once,
           copies_of_a_pair_at_the_edge_of_a_leaf_are_all_found,
-          random_adds_and_deletes_agree_with_a_plain_array, no_memory_leaves_out_that_pair_only)
+          random_adds_and_deletes_agree_with_a_plain_array,
+          what_is_added_in_bulk_is_found_and_grows_on, no_memory_leaves_out_that_pair_only)

@@ -463,6 +463,16 @@ static void multi_lookup(struct worker *w, const char *aor)
 	loc_set_unref(&set);
 }
 
+/* Only the owner may. */
+static void multi_not_mine(struct worker *w, const char *aor)
+{
+	const struct loc_change c = { .aor = str_from(aor),
+		                      .remove_all = true,
+		                      .by_operator = true };
+
+	ck_assert_int_eq(loc_apply(multi.t, w, &c, multi_done, NULL, NULL), -EINVAL);
+}
+
 /* Changes what is this worker's and looks up all, round by round. */
 static void multi_run(struct job *job, void *ctx)
 {
@@ -478,6 +488,8 @@ static void multi_run(struct job *job, void *ctx)
 		multi_aor(i, aor, sizeof(aor));
 		if (transport_owner_of_aor(w, str_from(aor)) == w->id) {
 			multi_change(w, aor, round);
+		} else {
+			multi_not_mine(w, aor);
 		}
 		multi_lookup(w, aor);
 	}
