@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the manuals name is there."""
+import re
+
+import pytest
+
+from conftest import ROOT
+
+EVENT = re.compile(r'log_(debug|info|notice|warning|error|always)\(\s*"([a-z_.]+)"')
+
+
+def logged():
+    found = {}
+    for folder in ("src", "modules"):
+        for f in (ROOT / folder).rglob("*.c"):
+            for level, event in EVENT.findall(f.read_text()):
+                found.setdefault(event, set()).add(level)
+    return found
+
+
+def test_manual_has_every_log_event_with_its_level():
+    rows = re.findall(r"^\| ((?:`[a-z_.]+`(?:, )?)+) \| (\w+) \|", (ROOT / "doc/operations.md").read_text(), re.M)
+    told = {e: level for events, level in rows for e in re.findall(r"`([a-z_.]+)`", events)}
+    code = logged()
+    assert told.pop("log.suppressed") == "warning"
+    assert set(told) == set(code)
+    for event, level in told.items():
+        assert code[event] == {level}, event
+
+
+@pytest.mark.parametrize("page", ["operations", "security", "durability"])
+def test_manual_names_files_and_tests_that_exist(page):
+    text = (ROOT / "doc" / (page + ".md")).read_text()
+    for path in re.findall(r"`((?:src|modules|tests|etc|systemd|debian)/[\w./-]+)`", text):
+        assert (ROOT / path).exists(), path
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert (ROOT / "doc" / link).exists(), link
+    tests = "".join(f.read_text() for f in (ROOT / "tests").rglob("test_*") if f.suffix in (".c", ".py"))
+    for name in re.findall(r"`((?!belfry_)[a-z0-9]+(?:_[a-z0-9]+){4,})`", text):
+        assert re.search(r"(def |START_TEST\()%s\(?" % name, tests), name
