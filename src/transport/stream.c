@@ -521,10 +521,10 @@ static void on_timer(struct timer *t, void *arg)
 	struct stream *s = container_of(t, struct stream, timer);
 
 	(void)arg;
-	if (s->is_paused) {
-		stream_resume(s);
-	} else if (is_over(s)) {
+	if (is_over(s)) { /* also one that waits for a buffer: what it holds, others wait for */
 		stream_end(s, BELFRY_ETIMEOUT);
+	} else if (s->is_paused) {
+		stream_resume(s);
 	} else {
 		stream_watch(s);
 	}

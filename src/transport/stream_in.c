@@ -191,7 +191,8 @@ static int make_room(struct stream *s)
 		size = 2 * (size_t)s->buf->cap;
 		size = size < SIP_MSG_MAX ? size : SIP_MSG_MAX + 8;
 	}
-	buf = tp_input_buf(s->tp, size);
+	/* Datagrams cannot wait, streams can: what many of them begin and never end is not all. */
+	buf = msgbuf_pool_is_tight(s->tp->w->bufs) ? NULL : tp_input_buf(s->tp, size);
 	if (!buf) {
 		return -ENOMEM;
 	}

@@ -11,7 +11,8 @@
 struct msgbuf_pool {
 	/* The home thread's. */
 	struct msgbuf *free;
-	size_t free_n, used, limit;
+	size_t free_n, used;
+	size_t units, limit; /* of those used, in ordinary buffers */
 	/* Any thread pushes; the home thread takes all. */
 	_Alignas(CACHE_LINE) _Atomic(struct msgbuf *) returned;
 };
@@ -24,15 +25,21 @@ struct msgbuf_pool *msgbuf_pool_new(size_t limit)
 		return NULL;
 	}
 	pool->free = NULL;
-	pool->free_n = pool->used = 0;
+	pool->free_n = pool->used = pool->units = 0;
 	pool->limit = limit;
 	atomic_init(&pool->returned, NULL);
 	return pool;
 }
 
+static size_t units_of(size_t cap)
+{
+	return (cap + MSGBUF_SIZE - 1) / MSGBUF_SIZE;
+}
+
 static void take_back(struct msgbuf_pool *pool, struct msgbuf *buf)
 {
 	pool->used--;
+	pool->units -= units_of(buf->cap);
 	if (buf->cap != MSGBUF_SIZE || pool->free_n >= KEEP_MAX) {
 		free(buf);
 		return;
@@ -76,19 +83,22 @@ void msgbuf_pool_free(struct msgbuf_pool *pool)
 
 struct msgbuf *msgbuf_new(struct msgbuf_pool *pool, size_t size)
 {
+	bool is_large = size > MSGBUF_SIZE;
 	struct msgbuf *buf;
 
 	if (size > MSGBUF_MAX) {
 		return NULL;
 	}
-	size = size < MSGBUF_SIZE ? MSGBUF_SIZE : size;
-	if (!pool->free || pool->used >= pool->limit) {
+	size = is_large ? size : MSGBUF_SIZE;
+	/* Large ones always: they are no use to anybody until they are home, where they are freed.
+	 */
+	if (is_large || !pool->free || pool->units >= pool->limit) {
 		collect(pool);
 	}
-	if (pool->used >= pool->limit) {
+	if (pool->units + units_of(size) > pool->limit) {
 		return NULL;
 	}
-	buf = size == MSGBUF_SIZE ? pool->free : NULL;
+	buf = is_large ? NULL : pool->free;
 	if (buf) {
 		pool->free = buf->next;
 		pool->free_n--;
@@ -103,6 +113,7 @@ struct msgbuf *msgbuf_new(struct msgbuf_pool *pool, size_t size)
 	buf->next = NULL;
 	buf->refs = 1;
 	pool->used++;
+	pool->units += units_of(size);
 	return buf;
 }
 
@@ -134,4 +145,13 @@ size_t msgbuf_pool_used(struct msgbuf_pool *pool)
 {
 	collect(pool);
 	return pool->used;
+}
+
+bool msgbuf_pool_is_tight(struct msgbuf_pool *pool)
+{
+	if (pool->units < pool->limit - pool->limit / 4) {
+		return false;
+	}
+	collect(pool);
+	return pool->units >= pool->limit - pool->limit / 4;
 }

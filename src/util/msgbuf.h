@@ -21,7 +21,8 @@ struct msgbuf {
 	char data[];
 };
 
-/* @limit: buffers alive at most (a named limit: it bounds what unprocessed input may cost). */
+/* @limit: buffers alive at most (a named limit: it bounds what unprocessed input may cost); a large
+ * one counts as the ordinary ones that it is as long as. */
 struct msgbuf_pool *msgbuf_pool_new(size_t limit);
 /* All buffers must be home. */
 void msgbuf_pool_free(struct msgbuf_pool *pool);
@@ -36,3 +37,5 @@ BELFRY_API void msgbuf_unref(struct msgbuf **buf, struct msgbuf_pool *self);
 
 /* Buffers handed out and not returned. Home thread only: takes back what the others returned. */
 size_t msgbuf_pool_used(struct msgbuf_pool *pool);
+/* Three quarters of the limit are used: who can wait should. Home thread only. */
+bool msgbuf_pool_is_tight(struct msgbuf_pool *pool);

@@ -255,6 +255,32 @@ START_TEST(a_stream_waits_for_buffers_and_loses_nothing)
 }
 END_TEST
 
+START_TEST(a_stream_that_holds_a_buffer_and_waits_for_one_ends_in_time)
+{
+	static char start_only[8 * MSGBUF_SIZE];
+	char byte;
+	struct net_addr to;
+	int fd, other;
+
+	echo_init(&e);
+	e.msgbufs_max = 4;
+	e.conf.server.message_timeout = 1;
+	fd = start(CONF_TCP, 1);
+	memset(start_only, 'x', sizeof(start_only));
+	memcpy(start_only, "OPTIONS sip:", 12);
+	client_send(fd, str_make(start_only, sizeof(start_only)));
+	echo_turn_until_readable(&e, fd);
+	ck_assert_int_le(recv(fd, &byte, 1, 0), 0);
+	to = echo_addr(&e, 0);
+	other = client_open(SOCK_STREAM, &to);
+	client_send(other, client_options("TCP", 1));
+	echo_turn_until_readable(&e, other);
+	client_expect(other, "SIP/2.0 200 ", 1);
+	close(other);
+	stop(fd);
+}
+END_TEST
+
 START_TEST(output_in_small_pieces_comes_whole)
 {
 	int fd;
@@ -314,5 +340,7 @@ UNIT_MAIN("transport/pressure", what_the_kernel_does_not_take_now_goes_later_in_
           what_waits_for_the_kernel_is_bounded, a_datagram_that_cannot_go_anywhere_is_told,
           without_buffers_datagrams_are_dropped_until_some_come_home,
           a_full_mailbox_drops_datagrams, a_stream_waits_for_room_in_a_mailbox_and_loses_nothing,
-          a_stream_waits_for_buffers_and_loses_nothing, output_in_small_pieces_comes_whole,
-          a_write_error_ends_the_stream, without_descriptors_a_connection_is_let_in_to_be_closed)
+          a_stream_waits_for_buffers_and_loses_nothing,
+          a_stream_that_holds_a_buffer_and_waits_for_one_ends_in_time,
+          output_in_small_pieces_comes_whole, a_write_error_ends_the_stream,
+          without_descriptors_a_connection_is_let_in_to_be_closed)

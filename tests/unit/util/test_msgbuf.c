@@ -30,7 +30,7 @@ END_TEST
 
 START_TEST(msgbuf_large_ones_hold_exactly_what_was_asked_for)
 {
-	struct msgbuf_pool *pool = msgbuf_pool_new(10);
+	struct msgbuf_pool *pool = msgbuf_pool_new(40);
 	struct msgbuf *a = msgbuf_new(pool, MSGBUF_SIZE + 1);
 	struct msgbuf *b = msgbuf_new(pool, MSGBUF_MAX);
 
@@ -48,7 +48,7 @@ END_TEST
 START_TEST(msgbuf_pool_stops_at_its_limit_until_one_comes_home)
 {
 	struct msgbuf_pool *pool = msgbuf_pool_new(2);
-	struct msgbuf *a = msgbuf_new(pool, 1), *b = msgbuf_new(pool, 9000);
+	struct msgbuf *a = msgbuf_new(pool, 1), *b = msgbuf_new(pool, 1);
 
 	ck_assert_ptr_null(msgbuf_new(pool, 1));
 	msgbuf_unref(&b, NULL); /* by the return list */
@@ -58,6 +58,44 @@ START_TEST(msgbuf_pool_stops_at_its_limit_until_one_comes_home)
 	msgbuf_unref(&a, pool);
 	a = msgbuf_new(pool, 1);
 	ck_assert_ptr_nonnull(a);
+	msgbuf_unref(&a, pool);
+	msgbuf_unref(&b, pool);
+	msgbuf_pool_free(pool);
+}
+END_TEST
+
+START_TEST(msgbuf_large_ones_from_other_threads_do_not_pile_up)
+{
+	struct msgbuf_pool *pool = msgbuf_pool_new(12);
+	struct msgbuf *spare = msgbuf_new(pool, 1), *a;
+
+	msgbuf_unref(&spare, pool); /* an ordinary one is free all the time */
+	for (int i = 0; i < 3; i++) {
+		a = msgbuf_new(pool, 4 * MSGBUF_SIZE);
+		ck_assert_ptr_nonnull(a);
+		msgbuf_unref(&a, NULL);
+		/* There is room for both only if that one is home. */
+		a = msgbuf_new(pool, 9 * MSGBUF_SIZE);
+		ck_assert_ptr_nonnull(a);
+		msgbuf_unref(&a, NULL);
+	}
+	msgbuf_pool_free(pool);
+}
+END_TEST
+
+START_TEST(msgbuf_limit_is_one_of_bytes)
+{
+	struct msgbuf_pool *pool = msgbuf_pool_new(8);
+	struct msgbuf *a = msgbuf_new(pool, 3 * MSGBUF_SIZE), *b = msgbuf_new(pool, 1), *c;
+
+	ck_assert(!msgbuf_pool_is_tight(pool));
+	ck_assert_ptr_null(msgbuf_new(pool, 5 * MSGBUF_SIZE));
+	c = msgbuf_new(pool, 3 * MSGBUF_SIZE + 1);
+	ck_assert_ptr_nonnull(c);
+	ck_assert(msgbuf_pool_is_tight(pool));
+	ck_assert_ptr_null(msgbuf_new(pool, 1));
+	msgbuf_unref(&c, NULL);
+	ck_assert(!msgbuf_pool_is_tight(pool));
 	msgbuf_unref(&a, pool);
 	msgbuf_unref(&b, pool);
 	msgbuf_pool_free(pool);
@@ -172,5 +210,6 @@ END_TEST
 
 UNIT_MAIN("util/msgbuf", msgbuf_returns_to_its_pool_with_the_last_reference,
           msgbuf_large_ones_hold_exactly_what_was_asked_for,
-          msgbuf_pool_stops_at_its_limit_until_one_comes_home, msgbuf_comes_home_from_other_threads,
+          msgbuf_pool_stops_at_its_limit_until_one_comes_home, msgbuf_limit_is_one_of_bytes,
+          msgbuf_large_ones_from_other_threads_do_not_pile_up, msgbuf_comes_home_from_other_threads,
           msgbuf_survives_want_of_memory)
