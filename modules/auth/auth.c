@@ -113,6 +113,15 @@ struct attempt {
 	bool priority;
 };
 
+/* Address of the sender, printed when it is first needed: most requests need no digest. */
+static struct str source(struct attempt *a)
+{
+	if (a->ip.n == 0) {
+		a->ip = belfry_source_ip(a->req, a->ip_text);
+	}
+	return a->ip;
+}
+
 static void count(const struct attempt *a, enum auth_counter counter)
 {
 	if (!belfry_is_dry_run(a->req)) {
@@ -263,7 +272,7 @@ static enum outcome judge(struct attempt *a, const struct credentials *c)
 		a->bad = "Digest URI Is Not The Request-URI";
 		return AUTH_BAD;
 	}
-	if (!nonce_read(&a->auth->keys, c->nonce, a->ip, &nonce)) {
+	if (!nonce_read(&a->auth->keys, c->nonce, source(a), &nonce)) {
 		return AUTH_STALE;
 	}
 	age_ms = now_ms > nonce.issued_ms ? now_ms - nonce.issued_ms : 0;
@@ -320,7 +329,7 @@ static enum belfry_verdict challenge(struct attempt *a, bool is_stale)
 	belfry_random(a->mod, &salt, sizeof(salt));
 	sbuf_init(&b, space, cap);
 	for (size_t i = 0; i < a->conf->algorithms.n; i++) {
-		nonce_make(&a->auth->keys, (uint64_t)belfry_unix_ms(a->mod), salt + i, a->ip,
+		nonce_make(&a->auth->keys, (uint64_t)belfry_unix_ms(a->mod), salt + i, source(a),
 		           nonce);
 		sbuf_add(&b, name);
 		sbuf_add(&b, a->realm);
@@ -340,9 +349,9 @@ static enum belfry_verdict challenge(struct attempt *a, bool is_stale)
 static enum belfry_verdict failed(struct attempt *a)
 {
 	belfry_count(a->mod, COUNT_FAILED, 1);
-	log_info("auth.failed", LOG_S("source", a->ip), LOG_S("realm", a->realm),
+	log_info("auth.failed", LOG_S("source", source(a)), LOG_S("realm", a->realm),
 	         LOG_S("call_id", belfry_msg(a->req)->call_id));
-	guard_failure(&a->auth->guard, a->mod, a->ip, a->conf->max_failures, a->conf->ban_time);
+	guard_failure(&a->auth->guard, a->mod, source(a), a->conf->max_failures, a->conf->ban_time);
 	return challenge(a, false);
 }
 
@@ -538,7 +547,6 @@ static enum belfry_verdict auth_request(struct belfry_req *req, struct belfry_mo
 	if (method == SIP_M_ACK || method == SIP_M_CANCEL) {
 		return BELFRY_CONTINUE;
 	}
-	a.ip = belfry_source_ip(req, a.ip_text);
 	return method == SIP_M_REGISTER && belfry_ruri_is_local(req) ? check_register(&a)
 	                                                             : check_call(&a);
 }

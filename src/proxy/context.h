@@ -111,7 +111,7 @@ struct belfry_req {
 	struct str route;    /* first remaining Route value; empty: none */
 	struct sip_uri route_uri;
 	const struct tp_listener *out_hint; /* the side our last own Route entry names, or NULL */
-	uint64_t loop;                      /* RFC 5393 hash of the request as it came */
+	uint64_t loop; /* RFC 5393 hash of the request as it came, 0: not made yet; see proxy_loop() */
 	unsigned breadth;                   /* Max-Breadth not given to a running branch */
 
 	/* Modules. */

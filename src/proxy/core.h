@@ -237,7 +237,8 @@ enum step_result proxy_serve(struct belfry_req *req);
 enum step_result proxy_rules(struct belfry_req *req);
 enum step_result proxy_policy(struct belfry_req *req);
 enum step_result proxy_answer_own(struct belfry_req *req); /* addressed to the server itself */
-uint64_t proxy_loop_hash(const struct proxy *p, const struct sip_msg *msg);
+/* The hash by which a loop is known (RFC 5393 4.2.2), made when it is first needed. */
+uint64_t proxy_loop(struct belfry_req *req);
 
 /* --- rr.c */
 /* Is @value the check in a Record-Route of ours for this request's dialog? */

@@ -194,7 +194,7 @@ static int send_stateful(struct forward *f)
 {
 	struct belfry_branch *br = f->br;
 	struct txn_client_start start;
-	int err = txn_client_new(f->req->p->txns, f->req->msg, f->req->loop, br, &br->ct);
+	int err = txn_client_new(f->req->p->txns, f->req->msg, proxy_loop(f->req), br, &br->ct);
 
 	if (err) {
 		br->ct = NULL;

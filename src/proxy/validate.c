@@ -4,7 +4,7 @@
 #include "proxy/core.h"
 
 /* What routing depends on, without what changes at each hop (RFC 5393 4.2.2). */
-uint64_t proxy_loop_hash(const struct proxy *p, const struct sip_msg *msg)
+static uint64_t loop_hash(const struct proxy *p, const struct sip_msg *msg)
 {
 	static const enum sip_hdr kinds[] = { SIP_H_ROUTE, SIP_H_PROXY_REQUIRE,
 		                              SIP_H_PROXY_AUTHORIZATION };
@@ -31,9 +31,17 @@ uint64_t proxy_loop_hash(const struct proxy *p, const struct sip_msg *msg)
 	return hash ? hash : 1;
 }
 
+uint64_t proxy_loop(struct belfry_req *req)
+{
+	if (req->loop == 0) {
+		req->loop = loop_hash(req->p, req->msg);
+	}
+	return req->loop;
+}
+
 /* Has it been here with the same routing before? Then one of its Vias has a branch of ours with
  * that hash. */
-static bool is_loop(const struct belfry_req *req)
+static bool is_loop(struct belfry_req *req)
 {
 	struct sip_values it;
 
@@ -47,7 +55,7 @@ static bool is_loop(const struct belfry_req *req)
 
 		if (sip_via_parse(it.value, &via) == 0 &&
 		    branch_parse(via.branch, req->p->w->process_key, &branch) &&
-		    branch.kind == BRANCH_TXN && branch.loop == req->loop) {
+		    branch.kind == BRANCH_TXN && branch.loop == proxy_loop(req)) {
 			return true;
 		}
 	}
@@ -143,7 +151,6 @@ enum step_result proxy_validate(struct belfry_req *req)
 	if (req->is_ack) { /* its branch is stateless; Max-Forwards ends a loop */
 		return max_breadth(req);
 	}
-	req->loop = proxy_loop_hash(req->p, msg);
 	if (is_loop(req)) {
 		note(req, "RFC 3261 16.3 (4)",
 		     "a Via shows that it was routed here just so before");

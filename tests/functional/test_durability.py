@@ -34,6 +34,7 @@ class Registrant:
             ports = rnd.sample(range(10000, 60000), rnd.choice((1, 2)))
             drop = sorted(self.acked)
             uris = ["sip:%s@127.0.0.1:%d" % (self.user, p) for p in ports]
+            uris = [u for u in uris if u not in self.acked] or ["sip:%s@127.0.0.1:%d" % (self.user, 60001 + self.cseq)]
             self.pending = frozenset(uris)
             contact = ", ".join(["<%s>;expires=600" % u for u in uris] + ["<%s>;expires=0" % u for u in drop])
             expires = 600
