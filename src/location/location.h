@@ -18,30 +18,31 @@
 #include "worker/worker.h"
 
 struct loc_table;
-struct loc_set;    /* packed, immutable, atomic count */
+struct loc_set; /* packed, immutable, atomic count */
 struct loc_query;
 
 enum loc_durability { LOC_FULL, LOC_PROCESS, LOC_ASYNC };
 
 /* A binding, unpacked for reading: its text points into the set. */
 struct loc_binding {
-	uint64_t id;           /* database row; 0: not stored yet */
-	struct str contact;    /* URI as received, escapes and headers included */
-	struct str params;     /* header parameters as received, without expires and q: ";+sip.instance=..;x=y" */
-	struct str instance;   /* value of +sip.instance without quotes and <>; empty: none */
-	uint32_t reg_id;       /* 0: none */
-	uint16_t q;            /* thousandths; 1000 when not given, has_q tells */
+	uint64_t id;         /* database row; 0: not stored yet */
+	struct str contact;  /* URI as received, escapes and headers included */
+	struct str params;   /* header parameters as received, without expires and q:
+	                        ";+sip.instance=..;x=y" */
+	struct str instance; /* value of +sip.instance without quotes and <>; empty: none */
+	uint32_t reg_id;     /* 0: none */
+	uint16_t q;          /* thousandths; 1000 when not given, has_q tells */
 	bool has_q;
-	bool is_static;        /* by an operator: Call-ID and CSeq do not apply */
-	bool flow_dead;        /* the flow it came by is gone: suspended */
-	uint64_t expires_ms;   /* monotonic; UINT64_MAX: never (static) */
+	bool is_static;      /* by an operator: Call-ID and CSeq do not apply */
+	bool flow_dead;      /* the flow it came by is gone: suspended */
+	uint64_t expires_ms; /* monotonic; UINT64_MAX: never (static) */
 	struct str call_id;
 	uint32_t cseq;
-	struct str path;       /* Path values as received, joined by ", "; empty: none */
+	struct str path; /* Path values as received, joined by ", "; empty: none */
 	struct str user_agent;
-	struct str received;   /* "udp:192.0.2.1:5060": where the REGISTER came from */
+	struct str received; /* "udp:192.0.2.1:5060": where the REGISTER came from */
 	bool has_flow;
-	struct tp_flow flow;   /* requests go there when has_flow and there is no path */
+	struct tp_flow flow;      /* requests go there when has_flow and there is no path */
 	int64_t created, updated; /* Unix s */
 };
 
@@ -58,7 +59,7 @@ typedef void(loc_lookup_cb)(int err, struct loc_set *set, void *arg);
  * this worker (a remote store) unless cancelled. Does not allocate when it answers at once. Expired
  * bindings may still be in it: compare with the worker's clock. */
 int loc_lookup(struct loc_table *t, struct worker *w, struct str aor, struct loc_set **set_r,
-	       loc_lookup_cb *cb, void *arg, struct loc_query **query_r);
+               loc_lookup_cb *cb, void *arg, struct loc_query **query_r);
 void loc_lookup_cancel(struct loc_query **query);
 
 enum loc_op_kind { LOC_OP_SET, LOC_OP_REMOVE };
@@ -70,21 +71,21 @@ struct loc_op {
 };
 
 struct loc_change {
-	struct str aor;          /* canonical */
+	struct str aor;           /* canonical */
 	const struct loc_op *ops; /* applied together or not at all */
 	size_t ops_n;
-	bool remove_all;         /* Contact: * */
-	bool by_operator;        /* no Call-ID and CSeq check; what it sets is static */
+	bool remove_all;  /* Contact: * */
+	bool by_operator; /* no Call-ID and CSeq check; what it sets is static */
 	struct str call_id;
 	uint32_t cseq;
-	unsigned max_contacts;   /* 0: no limit. BELFRY_EFULL */
-	bool replace_instance;   /* see registrar.replace_instance */
+	unsigned max_contacts; /* 0: no limit. BELFRY_EFULL */
+	bool replace_instance; /* see registrar.replace_instance */
 	enum loc_durability durability;
 	unsigned flush_interval_s; /* LOC_ASYNC */
 };
 
-/* @err: 0 with the set after the change (NULL: no binding left; valid for the duration of the call),
- * or BELFRY_EAGAIN: the store failed, nothing has changed. Runs on the worker that called
+/* @err: 0 with the set after the change (NULL: no binding left; valid for the duration of the
+ * call), or BELFRY_EAGAIN: the store failed, nothing has changed. Runs on the worker that called
  * loc_apply(), never inside it. */
 typedef void(loc_commit_cb)(int err, struct loc_set *set, void *arg);
 
@@ -99,13 +100,13 @@ typedef void(loc_commit_cb)(int err, struct loc_set *set, void *arg);
  * max_contacts. With instance and reg_id a binding is found by those (RFC 5626 6), else by its URI
  * (19.1.4). An operator's REMOVE with b.id set takes exactly that binding, whatever its URI. */
 int loc_apply(struct loc_table *t, struct worker *w, const struct loc_change *change,
-	      loc_commit_cb *cb, void *arg, struct loc_query **query_r);
+              loc_commit_cb *cb, void *arg, struct loc_query **query_r);
 /* The callback will not run; the change still happens. */
 void loc_apply_cancel(struct loc_query **query);
 
-/* A flow has gone: every binding that uses it, of every AOR, is suspended at once. Any worker, which
- * tells the others. By connection (flow->conn), or for datagrams by proto, remote address and, if
- * not NULL, listener. The suspension is in memory only; a refresh by a new flow ends it. */
+/* A flow has gone: every binding that uses it, of every AOR, is suspended at once. Any worker,
+ * which tells the others. By connection (flow->conn), or for datagrams by proto, remote address
+ * and, if not NULL, listener. The suspension is in memory only; a refresh by a new flow ends it. */
 void loc_flow_gone(struct loc_table *t, struct worker *w, const struct tp_flow *flow);
 /* The same for the AORs that @w owns only: when every worker is told by itself. */
 void loc_flow_gone_here(struct loc_table *t, struct worker *w, const struct tp_flow *flow);
@@ -113,15 +114,17 @@ void loc_flow_gone_here(struct loc_table *t, struct worker *w, const struct tp_f
 /* All AORs, shard by shard, for the control socket: no lock is held during @cb. */
 typedef bool(loc_each_cb)(void *arg, struct loc_set *set); /* false: enough */
 void loc_each(struct loc_table *t, loc_each_cb *cb, void *arg);
-size_t loc_count(const struct loc_table *t); /* bindings published, ended ones until they are swept (10 s) */
+size_t loc_count(
+	const struct loc_table *t); /* bindings published, ended ones until they are swept (10 s) */
 
 /* --- lifetime (belfryd) --- */
 struct store;
 
 /* @store may be NULL: memory only (unit tests). */
 int loc_table_new(struct workers *ws, struct store *store, struct transport_group *tg,
-		  struct loc_table **t_r);
-/* Main thread, before workers start: streams the stored rows back in. *error_r on failure (heap). */
+                  struct loc_table **t_r);
+/* Main thread, before workers start: streams the stored rows back in. *error_r on failure (heap).
+ */
 int loc_table_load(struct loc_table *t, char **error_r);
 /* Per worker: expiry sweeps, async flush. After load, on or before start of the worker. */
 int loc_table_start_worker(struct loc_table *t, struct worker *w);

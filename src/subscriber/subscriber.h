@@ -2,7 +2,8 @@
 /*
  * Credentials in memory: (user, domain) -> binary H(user:realm:password) per algorithm. Sharded
  * like bindings, loaded from the database, refreshed within a second when another program edits the
- * table (PRAGMA data_version). Passwords never get here; hashes never leave but as bytes to compare.
+ * table (PRAGMA data_version). Passwords never get here; hashes never leave but as bytes to
+ * compare.
  */
 #pragma once
 
@@ -39,13 +40,14 @@ void sub_table_free(struct sub_table *t);
  * BELFRY_EAGAIN, BELFRY_EFULL. The realm that is hashed is @domain in lower case. */
 typedef void(sub_done_cb)(int err, void *arg);
 int sub_add(struct sub_table *t, struct str user, struct str domain, struct str password,
-	    bool priority, sub_done_cb *cb, void *arg);
+            bool priority, sub_done_cb *cb, void *arg);
 int sub_set_password(struct sub_table *t, struct str user, struct str domain, struct str password,
-		     sub_done_cb *cb, void *arg);
+                     sub_done_cb *cb, void *arg);
 int sub_del(struct sub_table *t, struct str user, struct str domain, sub_done_cb *cb, void *arg);
 /* In the order of names; copies; no lock held in @cb. */
-typedef bool(sub_each_cb)(void *arg, struct str user, struct str domain, bool priority, int64_t created);
+typedef bool(sub_each_cb)(void *arg, struct str user, struct str domain, bool priority,
+                          int64_t created);
 int sub_each(struct sub_table *t, sub_each_cb *cb, void *arg);
 /* "user:realm:password" hashed; for tests and the module. */
 int sub_hash_ha1(enum sub_hash h, struct str user, struct str realm, struct str password,
-		 unsigned char out[32]);
+                 unsigned char out[32]);

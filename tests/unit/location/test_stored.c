@@ -485,8 +485,64 @@ START_TEST(a_flow_is_written_as_text_and_read_again)
 }
 END_TEST
 
-UNIT_MAIN("location/stored", every_field_of_a_binding_survives_a_restart,
-          nothing_is_visible_before_it_is_durable, refreshes_keep_their_row_and_removals_delete_it,
+static struct str flow_text(char *out, size_t cap, const char *proto, const char *host,
+                            unsigned port)
+{
+	return str_make(out, (size_t)snprintf(out, cap, "%s;%s:%u;198.51.100.7:1024", proto, host,
+	                                      port));
+}
+
+START_TEST(a_datagram_flow_is_good_again_when_its_listener_is_there)
+{
+	struct conf_listen listens[3] = {
+		{ .transport = CONF_UDP, .addr = { 4, 0, 0, { 127, 0, 0, 1 } } },
+		{ .transport = CONF_UDP, .addr = { .family = 4 } },
+		{ .transport = CONF_TCP, .addr = { 4, 0, 0, { 127, 0, 0, 1 } } },
+	};
+	struct conf conf = {
+		.refs = 1, .listen = listens, .listen_n = 3, .server = { .max_connections = 10 }
+	};
+	struct workers_params params = {
+		.n = 1, .conf = &conf, .mailbox_max = 16, .msgbufs_max = 16
+	};
+	const struct tp_listener *one, *any, *tcp;
+	struct transport_group *g = NULL;
+	struct workers *ws = NULL;
+	char *error = NULL, text[128];
+	struct tp_flow flow;
+	bool dead = true;
+
+	params.counters = counters_new();
+	ck_assert_int_eq(workers_new(&params, &ws), 0);
+	ck_assert_int_eq(transport_group_new(ws, &conf, &g, &error), 0);
+	one = transport_listener(g, 0);
+	any = transport_listener(g, 1);
+	tcp = transport_listener(g, 2);
+	ck_assert(loc_flow_parse(flow_text(text, sizeof(text), "udp", "127.0.0.1", one->addr.port),
+	                         g, &flow, &dead));
+	ck_assert(!dead && flow.listener == one);
+	ck_assert(loc_flow_parse(flow_text(text, sizeof(text), "udp", "127.0.0.9", any->addr.port),
+	                         g, &flow, &dead));
+	ck_assert(!dead && flow.listener == any);
+	/* On another port now: there is one to send by, but not down that flow. */
+	ck_assert(loc_flow_parse(flow_text(text, sizeof(text), "udp", "127.0.0.1", 1), g, &flow,
+	                         &dead));
+	ck_assert(dead && flow.listener == one);
+	ck_assert(loc_flow_parse(flow_text(text, sizeof(text), "tcp", "127.0.0.1", tcp->addr.port),
+	                         g, &flow, &dead));
+	ck_assert(dead && flow.listener == tcp && flow.conn == 0);
+	ck_assert(loc_flow_parse(flow_text(text, sizeof(text), "tls", "127.0.0.1", 1), g, &flow,
+	                         &dead));
+	ck_assert(dead && !flow.listener);
+	transport_group_free(g);
+	workers_free(ws);
+	counters_free(params.counters);
+}
+END_TEST
+
+UNIT_MAIN("location/stored", a_datagram_flow_is_good_again_when_its_listener_is_there,
+          every_field_of_a_binding_survives_a_restart, nothing_is_visible_before_it_is_durable,
+          refreshes_keep_their_row_and_removals_delete_it,
           pending_changes_build_on_each_other_and_commit_in_order,
           async_answers_at_once_and_writes_within_the_interval,
           what_async_left_is_written_at_the_end,
