@@ -10,6 +10,7 @@
  */
 #include "registrar/registrar.h"
 
+#include "sip/build.h"
 #include "util/sbuf.h"
 
 #include <errno.h>
@@ -91,47 +92,32 @@ static bool is_supported(struct str option)
 	return str_eq_nocase(option, STR("path"));
 }
 
-static enum belfry_verdict refuse_options(struct belfry_req *req, struct belfry_mod *mod)
+static enum belfry_verdict check_options(struct belfry_req *req, struct belfry_mod *mod)
 {
-	const struct sip_msg *msg = belfry_msg(req);
-	char *space = arena_alloc(belfry_arena(req), msg->text.n + 32);
-	struct sip_values it;
-	struct sbuf b;
+	struct str text = sip_build_unsupported(belfry_msg(req), SIP_H_REQUIRE, is_supported,
+	                                        belfry_arena(req));
 
-	if (!space) {
+	if (!text.p) {
 		return belfry_reply(req, 503, NULL);
 	}
-	sbuf_init(&b, space, msg->text.n + 32);
-	sip_values_init(&it, msg, SIP_H_REQUIRE);
-	while (sip_values_next(&it)) {
-		if (!is_supported(it.value)) {
-			sbuf_add(&b, b.n ? STR(", ") : STR("Unsupported: "));
-			sbuf_add(&b, it.value);
-		}
+	if (text.n == 0) {
+		return BELFRY_CONTINUE;
 	}
-	sbuf_add(&b, STR("\r\n"));
 	count(req, mod, COUNT_EXTENSION);
 	belfry_decide(req, "RFC 3261 8.2.2.3", "an extension is required that is not supported");
-	return belfry_reply_with(req, 420, STR_NONE, sbuf_str(&b), STR_NONE);
+	return belfry_reply_with(req, 420, STR_NONE, text, STR_NONE);
 }
 
 /* RFC 3261 10.3 step 2. */
 static enum belfry_verdict registrar_request(struct belfry_req *req, struct belfry_mod *mod)
 {
 	const struct sip_msg *msg = belfry_msg(req);
-	struct sip_values it;
 
 	if (msg->method != SIP_M_REGISTER || msg->first[SIP_H_REQUIRE] < 0 ||
 	    !belfry_ruri_is_local(req)) {
 		return BELFRY_CONTINUE;
 	}
-	sip_values_init(&it, msg, SIP_H_REQUIRE);
-	while (sip_values_next(&it)) {
-		if (!is_supported(it.value)) {
-			return refuse_options(req, mod);
-		}
-	}
-	return BELFRY_CONTINUE;
+	return check_options(req, mod);
 }
 
 /* --- the request --- */

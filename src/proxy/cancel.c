@@ -5,16 +5,26 @@
 /* The Reason of the CANCEL travels on (RFC 3326 2). */
 static struct str reasons(struct belfry_req *req, const struct sip_msg *cancel)
 {
-	struct str text = STR_NONE;
+	static const struct str name = STR_INIT("Reason: ");
+	size_t cap = 0;
+	struct sbuf b;
+	char *space;
+	int i;
 
-	for (int i = cancel->first[SIP_H_REASON]; i >= 0;
-	     i = sip_msg_next(cancel, SIP_H_REASON, i)) {
-		struct str value = sip_msg_value(cancel, i);
-
-		text = arena_printf(proxy_arena(req), "%.*sReason: %.*s\r\n", STR_FMT(text),
-		                    STR_FMT(value));
+	for (i = cancel->first[SIP_H_REASON]; i >= 0; i = sip_msg_next(cancel, SIP_H_REASON, i)) {
+		cap += name.n + sip_msg_value(cancel, i).n + 2;
 	}
-	return text;
+	space = cap > 0 ? arena_alloc(proxy_arena(req), cap) : NULL;
+	if (space == NULL) {
+		return STR_NONE;
+	}
+	sbuf_init(&b, space, cap);
+	for (i = cancel->first[SIP_H_REASON]; i >= 0; i = sip_msg_next(cancel, SIP_H_REASON, i)) {
+		sbuf_add(&b, name);
+		sbuf_add(&b, sip_msg_value(cancel, i));
+		sbuf_add(&b, STR("\r\n"));
+	}
+	return sbuf_str(&b);
 }
 
 void proxy_on_cancelled(void *user, struct txn_server *st, const struct sip_msg *cancel)

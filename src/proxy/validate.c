@@ -65,24 +65,13 @@ static bool is_loop(struct belfry_req *req)
 /* None of the options that a proxy could be asked for is known here. */
 static enum step_result refuse_extensions(struct belfry_req *req, enum sip_hdr id, const char *rule)
 {
-	struct str text = STR("Unsupported: ");
-	struct sip_values it;
-	bool any = false;
+	struct str text = sip_build_unsupported(req->msg, id, NULL, proxy_arena(req));
 
-	sip_values_init(&it, req->msg, id);
-	while (sip_values_next(&it)) {
-		if (it.value.n > 0) {
-			text = arena_printf(proxy_arena(req), "%.*s%s%.*s", STR_FMT(text),
-			                    any ? ", " : "", STR_FMT(it.value));
-			any = true;
-		}
-	}
-	if (!any) {
+	if (text.p && text.n == 0) {
 		return STEP_NEXT;
 	}
 	note_s(req, rule, "required, but not known here: %s",
-	       str_skip(text, sizeof("Unsupported: ") - 1));
-	text = arena_printf(proxy_arena(req), "%.*s\r\n", STR_FMT(text));
+	       str_trim(str_skip(text, sizeof("Unsupported: ") - 1)));
 	return proxy_refuse(req, REFUSED_EXTENSION, 420, rule, text);
 }
 

@@ -32,6 +32,9 @@ struct why_entry {
 	struct note_rec notes[]; /* linked */
 };
 
+/* Bytes of each text in an entry: what strangers send makes no large ones. */
+#define TEXT_MAX 1024
+
 struct why_ring {
 	size_t n, at;
 	struct why_entry *v[];
@@ -243,13 +246,18 @@ static struct proxy_why describe(const struct belfry_req *req, char source[NET_A
 		                   .final_status = req->final_status };
 }
 
+static size_t packed_n(struct str s)
+{
+	return s.n < TEXT_MAX ? s.n : TEXT_MAX;
+}
+
 static struct str pack(char **at, struct str s)
 {
-	struct str copy = { *at, s.n };
+	struct str copy = { *at, packed_n(s) };
 
-	if (s.n > 0) {
-		memcpy(*at, s.p, s.n);
-		*at += s.n;
+	if (copy.n > 0) {
+		memcpy(*at, s.p, copy.n);
+		*at += copy.n;
 	}
 	return copy;
 }
@@ -258,12 +266,13 @@ static struct why_entry *entry_new(const struct belfry_req *req)
 {
 	char source[NET_ADDR_TEXT];
 	struct proxy_why why = describe(req, source);
-	size_t n = 0, text_n = why.call_id.n + why.method.n + why.uri.n + why.from.n + why.source.n;
+	size_t n = 0, text_n = packed_n(why.call_id) + packed_n(why.method) + packed_n(why.uri) +
+	                       packed_n(why.from) + packed_n(why.source);
 	struct why_entry *e;
 	char *at;
 
 	for (const struct note_rec *rec = req->notes->first; rec; rec = rec->next) {
-		text_n += rec->s.n;
+		text_n += packed_n(rec->s);
 		n++;
 	}
 	e = malloc(sizeof(*e) + n * sizeof(e->notes[0]) + text_n);

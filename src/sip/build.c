@@ -263,3 +263,34 @@ int sip_build_ack(const struct sip_msg *req, const struct sip_hop_request *hop, 
 {
 	return build_hop(req, hop, STR("ACK"), arena, out_r);
 }
+
+struct str sip_build_unsupported(const struct sip_msg *req, enum sip_hdr id,
+                                 sip_is_known_cb *is_known, struct arena *arena)
+{
+	struct sip_values it;
+	struct sbuf b = { 0 };
+
+	sip_values_init(&it, req, id);
+	while (sip_values_next(&it)) {
+		if (is_known && is_known(it.value)) {
+			continue;
+		}
+		if (!b.p) {
+			/* Of "a,b" becomes "a, b". */
+			size_t cap = 2 * req->text.n + 32;
+			char *space = arena_alloc(arena, cap);
+
+			if (!space) {
+				return STR_NONE;
+			}
+			sbuf_init(&b, space, cap);
+		}
+		sbuf_add(&b, b.n ? STR(", ") : STR("Unsupported: "));
+		sbuf_add(&b, it.value);
+	}
+	if (!b.p) {
+		return STR("");
+	}
+	sbuf_add(&b, STR("\r\n"));
+	return sbuf_str(&b);
+}

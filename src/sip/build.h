@@ -18,6 +18,12 @@ struct sip_reply {
 BELFRY_API int sip_build_reply(const struct sip_msg *req, const struct sip_reply *reply,
 			       struct arena *arena, struct sip_out *out_r);
 
+/* "Unsupported: a, b\r\n" of what @id (Require, Proxy-Require) lists and @is_known, which may be NULL
+ * for "none is", does not know (RFC 3261 8.2.2.3). Empty: nothing; p is NULL when out of memory. */
+typedef bool(sip_is_known_cb)(struct str option);
+BELFRY_API struct str sip_build_unsupported(const struct sip_msg *req, enum sip_hdr id,
+					    sip_is_known_cb *is_known, struct arena *arena);
+
 /* What RFC 3261 18.2.1 and RFC 3581 4 have us put into the top Via of a received request:
  * ";received=192.0.2.1;rport=5060", for sip_reply.via_extra. Empty when the sent-by host is the
  * source, no rport was asked for and no received is there. @source_ip has no brackets. In the

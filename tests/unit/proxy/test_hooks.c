@@ -481,6 +481,7 @@ static void on_why(void *arg, const struct proxy_why *why)
 
 START_TEST(why_remembers_the_last_calls)
 {
+	static char large[1500];
 	struct rig *rig = rig_new(NULL);
 	struct whys w = { 0 };
 	const struct sent *got;
@@ -511,6 +512,13 @@ START_TEST(why_remembers_the_last_calls)
 	w.n = 0;
 	proxy_why(rig->p, STR("one"), on_why, &w);
 	ck_assert_int_eq(w.n, 0);
+	memset(large, 'x', sizeof(large) - 1);
+	rig_ask(rig, .call_id = large, .uri = "sip:nobody@example.com");
+	rig_skip(rig);
+	proxy_why(rig->p, str_from(large), on_why, &w);
+	ck_assert_int_eq(w.n, 0); /* only its beginning is kept */
+	proxy_why(rig->p, str_make(large, 1024), on_why, &w);
+	ck_assert_int_eq(w.n, 1);
 	rig_free(rig);
 }
 END_TEST

@@ -230,6 +230,55 @@ static void check_answer(const char *file)
 	test_free(text);
 }
 
+static bool is_path(struct str option)
+{
+	return str_eq_nocase(option, STR("path"));
+}
+
+START_TEST(rfc3261_8_2_2_3_unsupported_lists_what_is_not_known)
+{
+	struct sip_msg *req =
+		test_parse(TEST_REQUEST("Require: a,path ,\r\n b,,c\r\nRequire: PATH, d\r\n"
+	                                "Proxy-Require: path\r\n",
+	                                ""));
+	struct arena arena;
+
+	arena_init(&arena, NULL);
+	ck_assert_str_is(sip_build_unsupported(req, SIP_H_REQUIRE, is_path, &arena),
+	                 "Unsupported: a, b, c, d\r\n");
+	ck_assert_str_is(sip_build_unsupported(req, SIP_H_PROXY_REQUIRE, NULL, &arena),
+	                 "Unsupported: path\r\n");
+	ck_assert_str_is(sip_build_unsupported(req, SIP_H_PROXY_REQUIRE, is_path, &arena), "");
+	ck_assert_str_is(sip_build_unsupported(req, SIP_H_SUPPORTED, NULL, &arena), "");
+	arena_fini(&arena);
+	sip_msg_unref(&req);
+}
+END_TEST
+
+START_TEST(unsupported_holds_thousands_of_short_options)
+{
+	static char text[20000] =
+		"OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bKx\r\nRequire: ";
+	size_t n = strlen(text);
+	struct sip_msg *req;
+	struct arena arena;
+	struct str got;
+
+	for (int i = 0; i < 8000; i++) {
+		text[n++] = 'x';
+		text[n++] = ',';
+	}
+	memcpy(text + n, "\r\n\r\n", 4);
+	(void)sip_msg_parse_text(str_make(text, n + 4), 0, &req);
+	arena_init(&arena, NULL);
+	got = sip_build_unsupported(req, SIP_H_REQUIRE, NULL, &arena);
+	ck_assert_uint_eq(got.n, strlen("Unsupported: ") + 8000 * 3);
+	ck_assert(str_ends(got, STR(", x\r\n")));
+	arena_fini(&arena);
+	sip_msg_unref(&req);
+}
+END_TEST
+
 START_TEST(replies_to_torture_messages_are_well_formed)
 {
 	static const char *const files[] = {
@@ -251,5 +300,7 @@ UNIT_MAIN("sip/build", rfc3261_8_2_6_2_reply_copies_what_it_must,
           reply_keeps_a_to_tag_that_is_there, malformed_request_is_answered_with_what_is_there,
           rfc3261_18_2_1_received_is_put_in_when_sent_by_is_not_the_source,
           rfc3581_4_rport_brings_received_even_when_nothing_differs,
+          rfc3261_8_2_2_3_unsupported_lists_what_is_not_known,
+          unsupported_holds_thousands_of_short_options,
           rfc3261_9_1_and_17_1_1_3_cancel_and_ack_match_their_invite,
           replies_to_torture_messages_are_well_formed)
