@@ -457,6 +457,36 @@ START_TEST(rows_that_are_no_bindings_are_left_out)
 }
 END_TEST
 
+START_TEST(a_damaged_table_is_told_and_nothing_is_served)
+{
+	char path[128], junk[60000], aor[64], *error = NULL;
+	FILE *file;
+
+	open_new();
+	for (unsigned i = 0; i < 2000; i++) {
+		snprintf(aor, sizeof(aor), "u%u@example.com", i);
+		ck_assert_int_eq(CHANGE(&f, &a, .aor = aor, .call_id = "c", .cseq = 1,
+		                        .set = "sip:a@h1", .durability = LOC_ASYNC),
+		                 0);
+	}
+	ck_assert_int_eq(loc_table_flush(f.t), 0);
+	close_table();
+	snprintf(path, sizeof(path), "%s/belfry.db", dir);
+	memset(junk, 0x55, sizeof(junk));
+	file = fopen(path, "r+b");
+	ck_assert_int_eq(fseek(file, 50000, SEEK_SET), 0);
+	ck_assert_uint_eq(fwrite(junk, 1, sizeof(junk), file), sizeof(junk));
+	fclose(file);
+	ck_assert_int_eq(store_open(str_from(dir), &store, &error), 0);
+	fixture_open(&f, store);
+	ck_assert_int_eq(loc_table_load(f.t, &error), BELFRY_ECORRUPT);
+	ck_assert_ptr_nonnull(error);
+	ck_assert_ptr_nonnull(strstr(error, "table location"));
+	free(error);
+	close_last();
+}
+END_TEST
+
 /* --- flows as text --- */
 
 START_TEST(a_flow_is_written_as_text_and_read_again)
@@ -540,7 +570,8 @@ START_TEST(a_datagram_flow_is_good_again_when_its_listener_is_there)
 }
 END_TEST
 
-UNIT_MAIN("location/stored", a_datagram_flow_is_good_again_when_its_listener_is_there,
+UNIT_MAIN("location/stored", a_damaged_table_is_told_and_nothing_is_served,
+          a_datagram_flow_is_good_again_when_its_listener_is_there,
           every_field_of_a_binding_survives_a_restart, nothing_is_visible_before_it_is_durable,
           refreshes_keep_their_row_and_removals_delete_it,
           pending_changes_build_on_each_other_and_commit_in_order,

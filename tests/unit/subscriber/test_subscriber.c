@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "store/store.h"
+#include "subscriber/table.h"
 #include "support/tmp.h"
 #include "support/unit.h"
 #include "util/base64.h"
@@ -265,6 +266,102 @@ START_TEST(changes_of_our_own_survive_a_reading_anew)
 }
 END_TEST
 
+/* A change of our own while the rows are being read: once, from within the reading. */
+static sqlite3 *writer;
+static int changes_left;
+
+static int change_meanwhile(void *arg)
+{
+	(void)arg;
+	if (changes_left-- > 0) {
+		ck_assert_int_eq(sub_add(t, STR("own"), STR("x"), STR("p"), false, NULL, NULL), 0);
+		ck_assert_int_eq(sub_del(t, STR("u5"), STR("x"), NULL, NULL), 0);
+		ck_assert_int_eq(
+			sqlite3_exec(writer,
+		                     "INSERT INTO subscriber(user, domain) VALUES('own', 'x');"
+		                     "DELETE FROM subscriber WHERE user='u5'",
+		                     NULL, NULL, NULL),
+			SQLITE_OK);
+	}
+	return 0;
+}
+
+static void open_rows(sqlite3 **reader_r)
+{
+	char path[96];
+
+	log_set_level(LOG_LVL_ERROR);
+	tmp_dir(dir, sizeof(dir));
+	snprintf(path, sizeof(path), "%s/rows.db", dir);
+	ck_assert_int_eq(sqlite3_open(path, &writer), SQLITE_OK);
+	ck_assert_int_eq(
+		sqlite3_exec(writer,
+	                     "PRAGMA journal_mode=WAL; CREATE TABLE subscriber(user, domain,"
+	                     " ha1_md5, ha1_sha256, ha1_sha512_256, priority, created);"
+	                     "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i+1 FROM n"
+	                     " WHERE i < 999) INSERT INTO subscriber(user, domain)"
+	                     " SELECT 'u'||i, 'x' FROM n",
+	                     NULL, NULL, NULL),
+		SQLITE_OK);
+	ck_assert_int_eq(sqlite3_open(path, reader_r), SQLITE_OK);
+	ck_assert_int_eq(sub_table_new(NULL, &t), 0);
+}
+
+static void close_rows(sqlite3 *reader)
+{
+	sub_table_free(t);
+	sqlite3_close(reader);
+	sqlite3_close(writer);
+	tmp_remove(dir);
+}
+
+START_TEST(a_change_in_the_middle_of_a_reading_is_carried_over)
+{
+	sqlite3 *reader = NULL;
+
+	open_rows(&reader);
+	sub_read_again(t, reader);
+	ck_assert_uint_eq(sub_count(t), 1000);
+	changes_left = 1;
+	sqlite3_progress_handler(reader, 500, change_meanwhile, NULL);
+	sub_read_again(t, reader);
+	ck_assert(sub_exists(t, STR("own@x")));
+	ck_assert(!sub_exists(t, STR("u5@x")));
+	ck_assert_uint_eq(sub_count(t), 1000);
+	close_rows(reader);
+}
+END_TEST
+
+static int oom_read(void *arg)
+{
+	sqlite3 *reader = arg;
+	size_t before = sub_count(t);
+
+	changes_left = 0;
+	sub_read_again(t, reader);
+	ck_assert_uint_eq(sub_count(t), 1000);
+	return before == 1000 ? 0 : -1;
+}
+
+START_TEST(without_memory_or_rows_those_known_before_stay)
+{
+	sqlite3 *reader = NULL;
+
+	open_rows(&reader);
+	log_set_level((enum log_level)(LOG_LVL_ERROR + 1));
+	sub_read_again(t, reader);
+	oom_fail_at(700);
+	ck_assert_int_eq(oom_read(reader), 0);
+	oom_off();
+	ck_assert(oom_hit());
+	ck_assert_int_eq(sqlite3_exec(writer, "DROP TABLE subscriber", NULL, NULL, NULL),
+	                 SQLITE_OK);
+	sub_read_again(t, reader);
+	ck_assert_uint_eq(sub_count(t), 1000);
+	close_rows(reader);
+}
+END_TEST
+
 static atomic_bool stop_looking;
 
 static void *look(void *arg)
@@ -389,5 +486,6 @@ UNIT_MAIN("subscriber/subscriber", the_hash_is_that_of_user_realm_and_password,
           a_user_that_is_added_is_found_with_every_hash, a_password_changes_and_a_user_goes,
           another_program_that_was_quicker_is_told, edits_by_another_program_are_seen,
           changes_of_our_own_survive_a_reading_anew, look_ups_go_on_while_users_change,
-          users_are_listed_in_the_order_of_names, rows_of_nonsense_are_users_without_that_hash,
-          no_memory_is_told)
+          a_change_in_the_middle_of_a_reading_is_carried_over,
+          without_memory_or_rows_those_known_before_stay, users_are_listed_in_the_order_of_names,
+          rows_of_nonsense_are_users_without_that_hash, no_memory_is_told)
