@@ -288,7 +288,7 @@ static void put_text(const struct ladder *l, char *text)
 		text[strcspn(text, "\r")] = '\0';
 		if (*text || next) {
 			print_tame(text);
-			(void)fprintf(l->out, "    %s\n", text);
+			(void)fprintf(l->out, "%s\n", text);
 		}
 	}
 	(void)fputc('\n', l->out);
@@ -312,12 +312,14 @@ static char *decode(const char *coded)
 	return text;
 }
 
+/* As it is, to be copied: between empty lines. */
 static void show_text(const struct ladder *l, const json_t *m)
 {
 	const char *coded = json_string_value(json_object_get(m, "base64"));
 	char *text = coded ? decode(coded) : strdup(member(m, "text"));
 
 	if (text) {
+		(void)fputc('\n', l->out);
 		put_text(l, text);
 	}
 	free(text);

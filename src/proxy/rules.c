@@ -179,6 +179,8 @@ static void tell_no_rule(struct belfry_req *req)
 
 	if (why) {
 		proxy_note_detail(req, "routes", "no rule is looked at: %s", why);
+	} else if (req->conf->routes_n == 0) {
+		proxy_note_detail(req, "routes", "there are no rules");
 	} else {
 		proxy_note_detail(req, "routes", "none of %zu rules matches", req->conf->routes_n);
 	}

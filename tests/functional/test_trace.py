@@ -169,9 +169,22 @@ def test_messages_are_shown_as_on_the_wire(server, peer, trace):
     alice.send(req.raw)
     alice.expect(200)
     text = t.end(None)
-    assert "    OPTIONS sip:example.com SIP/2.0\n    Via: " + req["Via"] in text
-    assert "    Subject: ?[31mred\n" in text and "\x1b" not in text
-    assert "    SIP/2.0 200 OK\n" in text
+    assert "\nOPTIONS sip:example.com SIP/2.0\nVia: " + req["Via"] in text
+    assert "\nSubject: ?[31mred\n" in text and "\x1b" not in text
+    assert "\nSIP/2.0 200 OK\n" in text
+
+
+def test_a_message_copied_from_the_terminal_can_be_explained(server, peer, trace, tmp_path):
+    alice, bob = peer(server, user="alice"), peer(server, user="bob")
+    bob.register()
+    t = trace(server, "-v", "--count", "1")
+    req = alice.request("INVITE", "sip:bob@example.com", body=b"v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\n")
+    alice.send(req.raw)
+    text = t.end(None)
+    f = tmp_path / "m"
+    f.write_text(text[text.index("INVITE sip:bob"):].rstrip("\n") + "\n")
+    got = [d["text"] for d in server.json("explain", "--message", f)["decisions"]]
+    assert "sent by UDP to " + bob.hostport in got, got
 
 
 def test_no_credentials_are_shown(make_server, peer, trace, workers, tmp_path):
