@@ -44,13 +44,15 @@ static const struct belfry_setting registrar_settings[] = {
 	                "Call-IDs"),
 	BELFRY_SET_INT(struct registrar_conf, default_expires, 3600, 1, 31536000,
 	               "s, when the request names no expiry"),
-	BELFRY_SET_INT(struct registrar_conf, max_expires, 86400, 60, 31536000,
+	BELFRY_SET_INT(struct registrar_conf, max_expires, 86400, 1, 31536000,
 	               "s; a longer expiry is shortened"),
 	BELFRY_SET_INT(struct registrar_conf, max_contacts, 10, 1, 1000,
 	               "bindings per address-of-record"),
 	BELFRY_SET_INT(struct registrar_conf, expires_jitter, 0, 0, 90,
 	               "percent by which granted expiry is shortened at random"),
 	BELFRY_SET_STRS(struct registrar_conf, service_route, "", "RFC 3608 URIs given in the 200"),
+	BELFRY_SET_BOOL(struct registrar_conf, gruu, false,
+	                "give out GRUUs (RFC 5627); true is refused until a later release"),
 	BELFRY_SET_END,
 };
 
@@ -61,6 +63,9 @@ static const char *registrar_check(const void *values)
 
 	if (conf->store != STORE_SQLITE) {
 		return "store \"redis\" comes in a later release; use \"sqlite\"";
+	}
+	if (conf->gruu) {
+		return "gruu comes in a later release; leave it out";
 	}
 	if (conf->min_expires > conf->max_expires) {
 		return "min_expires is above max_expires";

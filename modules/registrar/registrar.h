@@ -15,6 +15,7 @@ struct registrar_conf {
 	bool replace_instance;
 	int max_contacts, expires_jitter;
 	struct str_list service_route;
+	bool gruu;
 };
 
 /* One REGISTER, in the arena of its request. */

@@ -13,6 +13,7 @@
 #include "util/arena.h"
 #include "util/err.h"
 #include "util/hash.h"
+#include "util/near.h"
 
 struct conf_mem {
 	struct arena arena;
@@ -113,6 +114,27 @@ static int parse_error(struct conf_loader *ld, const config_t *tree)
 	return conf_fail(ld, &at, "%s%s", text ? text : "it cannot be parsed", hint);
 }
 
+/* A misspelt `domains` is both unknown and missing: the former is the mistake. */
+static int check_domains_name(struct conf_loader *ld)
+{
+	const config_setting_t *root = config_root_setting(ld->tree), *s;
+	struct near near;
+
+	if (config_setting_get_member(root, "domains")) {
+		return 0;
+	}
+	for (int i = 0; i < config_setting_length(root); i++) {
+		s = config_setting_get_elem(root, (unsigned)i);
+		near_init(&near, str_from(config_setting_name(s)));
+		near_try(&near, STR("domains"));
+		if (near.best.n > 0) {
+			return conf_fail(ld, s, "unknown section \"%s\"%s", config_setting_name(s),
+			                 conf_hint(ld, near.best));
+		}
+	}
+	return 0;
+}
+
 static int check_tree(struct conf_loader *ld, char *const *overrides, size_t overrides_n)
 {
 	int err = 0;
@@ -121,6 +143,7 @@ static int check_tree(struct conf_loader *ld, char *const *overrides, size_t ove
 	for (size_t i = 0; !err && i < overrides_n; i++) {
 		err = conf_override(ld, overrides[i]);
 	}
+	err = err ? err : check_domains_name(ld);
 	err = err ? err
 	          : conf_read_group(ld, conf_core_settings(), config_root_setting(ld->tree), "",
 	                            true, ld->conf);

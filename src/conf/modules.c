@@ -88,6 +88,9 @@ static int read_listed(struct conf_loader *ld, size_t i)
 		                      m->name.p);
 	}
 	info = find_info(ld, m->name, &why);
+	if (!info && conf_unbuilt(m->name.p)) {
+		return conf_fail_path(ld, path, "\"%s\": %s", m->name.p, conf_unbuilt(m->name.p));
+	}
 	if (!info) {
 		return conf_fail_path(ld, path, "there is no module \"%s\"%s%s", m->name.p,
 		                      why ? "; " : "", why ? why : "");
@@ -127,9 +130,6 @@ static int read_unlisted(struct conf_loader *ld, const config_setting_t *s)
 	struct conf_module *m = &ld->conf->module[ld->conf->module_n];
 	const struct conf_module_info *info = NULL;
 
-	if (conf_unbuilt_section(name)) {
-		return conf_fail(ld, s, "%s: %s", name, conf_unbuilt_section(name));
-	}
 	m->name = arena_str(ld->arena, str_from(name));
 	if (!m->name.p) {
 		return conf_nomem(ld);
@@ -138,7 +138,8 @@ static int read_unlisted(struct conf_loader *ld, const config_setting_t *s)
 		info = find_info(ld, m->name, &why);
 	}
 	if (!info) {
-		return unknown_section(ld, s);
+		return conf_unbuilt(name) ? conf_fail(ld, s, "%s: %s", name, conf_unbuilt(name))
+		                          : unknown_section(ld, s);
 	}
 	ld->conf->module_n++;
 	return read_section(ld, m, info)

@@ -2,6 +2,9 @@
 #include "conf/override.h"
 
 #include <limits.h>
+#include <string.h>
+
+#include "util/arena.h"
 
 static int fail(struct conf_loader *ld, const char *option, const char *what)
 {
@@ -50,21 +53,102 @@ static config_setting_t *child(config_setting_t *s, const char *name, int type, 
 	return index == (uint64_t)config_setting_length(s) ? add(s, NULL, type, option) : NULL;
 }
 
-/* The leaf as a string. */
-static config_setting_t *set_leaf(config_setting_t *s, const char *name, const char *value,
-                                  const char *option)
+/* A new member of group @s, or an element of a list: a new one, or the one that is there, emptied.
+ * NULL: that has another type, or there is no such place. */
+static config_setting_t *leaf(config_setting_t *s, const char *name, int type, const char *option)
 {
-	config_setting_t *leaf;
+	config_setting_t *c;
 
 	if (config_setting_is_group(s)) {
 		(void)config_setting_remove(s, name);
 	}
-	leaf = child(s, name, CONFIG_TYPE_STRING, option);
-	if (!leaf || !config_setting_set_string(leaf, value)) {
+	c = child(s, name, type, option);
+	if (!c || config_setting_type(c) != type) {
 		return NULL;
 	}
-	config_setting_set_hook(leaf, (void *)(uintptr_t)option);
-	return leaf;
+	while (config_setting_length(c) > 0) {
+		(void)config_setting_remove_elem(c, 0);
+	}
+	config_setting_set_hook(c, (void *)(uintptr_t)option);
+	return c;
+}
+
+/* --- values as the file has them -----------------------------------------------------------------
+ */
+
+static bool copy_scalar(config_setting_t *to, const config_setting_t *from)
+{
+	switch (config_setting_type(from)) {
+	case CONFIG_TYPE_INT: return config_setting_set_int(to, config_setting_get_int(from));
+	case CONFIG_TYPE_INT64: return config_setting_set_int64(to, config_setting_get_int64(from));
+	case CONFIG_TYPE_FLOAT: return config_setting_set_float(to, config_setting_get_float(from));
+	case CONFIG_TYPE_BOOL: return config_setting_set_bool(to, config_setting_get_bool(from));
+	default: return config_setting_set_string(to, config_setting_get_string(from));
+	}
+}
+
+/* Into @to, which is new and of the same type. As deep as libconfig's parser has gone. */
+static bool copy(config_setting_t *to, const config_setting_t *from, const char *option)
+{
+	if (!config_setting_is_aggregate(from)) {
+		return copy_scalar(to, from);
+	}
+	for (int i = 0; i < config_setting_length(from); i++) {
+		const config_setting_t *e = config_setting_get_elem(from, (unsigned)i);
+		config_setting_t *c =
+			add(to, config_setting_name(e), config_setting_type(e), option);
+
+		if (!c || !copy(c, e, option)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Does @value begin as a list, an array, a group or a string in the file does? An address such as
+ * [::1]:5060 does, too: what cannot be parsed is taken as text. */
+static bool is_notation(const char *value)
+{
+	return *value && strchr("([{\"", *value) != NULL;
+}
+
+static bool parse(config_t *tree, struct str value, struct arena *arena)
+{
+	struct str text = arena_printf(arena, "v = %.*s;", STR_FMT(value));
+
+	config_init(tree);
+	return text.p && config_read_string(tree, text.p) == CONFIG_TRUE &&
+	       config_setting_length(config_root_setting(tree)) == 1;
+}
+
+/* false: it cannot be set. */
+static bool set_text(config_setting_t *s, const char *name, const char *value, const char *option)
+{
+	config_setting_t *c = leaf(s, name, CONFIG_TYPE_STRING, option);
+
+	return c && config_setting_set_string(c, value);
+}
+
+static bool set_value(struct conf_loader *ld, config_setting_t *s, const char *name,
+                      struct str value, const char *option)
+{
+	const config_setting_t *from;
+	config_setting_t *c;
+	config_t tree;
+	bool ok = false;
+
+	if (!is_notation(value.p)) {
+		return set_text(s, name, value.p, option);
+	}
+	if (parse(&tree, value, ld->arena)) {
+		from = config_lookup(&tree, "v");
+		c = leaf(s, name, config_setting_type(from), option);
+		ok = c && copy(c, from, option);
+	} else {
+		ok = set_text(s, name, value.p, option);
+	}
+	config_destroy(&tree);
+	return ok;
 }
 
 int conf_override(struct conf_loader *ld, const char *option)
@@ -94,6 +178,7 @@ int conf_override(struct conf_loader *ld, const char *option)
 	if (!part.p) {
 		return conf_nomem(ld);
 	}
-	return set_leaf(s, part.p, value.p, option) ? 0
-	                                            : fail(ld, option, "there is no such setting");
+	return set_value(ld, s, part.p, value, option)
+	               ? 0
+	               : fail(ld, option, "there is no such setting");
 }

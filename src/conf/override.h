@@ -4,6 +4,7 @@
 
 #include "conf/check.h"
 
-/* "server.workers=1", "listen.0.port=5070", "domains=a,b". @option must live as long as the tree.
- */
+/* "server.workers=1", "listen.0.port=5070", "domains=a,b"; a value that begins like a list, a group
+ * or a string of the file is read as one: `domains=("a","b")`. @option must live as long as the
+ * tree. */
 int conf_override(struct conf_loader *ld, const char *option);

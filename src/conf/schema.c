@@ -21,7 +21,7 @@ static const struct belfry_setting server_settings[] = {
 	BELFRY_SET_INT(struct conf_server, drain_timeout, 30, 0, 86400,
 	               "seconds that running transactions get when the server is told to end"),
 	BELFRY_SET_INT(
-		struct conf_server, max_transactions, 1000000, 100, 100000000,
+		struct conf_server, max_transactions, 1000000, 10, 100000000,
 		"server transactions not yet completed, over all workers; the last tenth is kept "
 		"for priority, emergency and in-dialog requests"),
 	BELFRY_SET_INT(struct conf_server, max_connections, 100000, 1, 10000000,
@@ -231,9 +231,24 @@ const struct belfry_setting *conf_core_settings(void)
 	return core_settings;
 }
 
-const char *conf_unbuilt_section(const char *name)
+const char *conf_unbuilt(const char *name)
 {
-	return strcmp(name, "tls") == 0 ? "this build has no TLS; leave the section out" : NULL;
+	static const struct {
+		const char *name, *what;
+	} unbuilt[] = {
+		{ "tls", "this build has no TLS; leave it out" },
+		{ "outbound", "this build has no module of that name; leave it out" },
+		{ "identity", "this build has no module of that name; leave it out" },
+		{ "history_info", "this build has no module of that name; leave it out" },
+		{ "resource_priority", "this build has no module of that name; leave it out" },
+	};
+
+	for (size_t i = 0; i < sizeof(unbuilt) / sizeof(unbuilt[0]); i++) {
+		if (strcmp(name, unbuilt[i].name) == 0) {
+			return unbuilt[i].what;
+		}
+	}
+	return NULL;
 }
 
 bool conf_transport_is_built(int transport)

@@ -6,5 +6,6 @@
 
 #define CONF_WORKERS_MAX 128
 
-/* A section of a part that this build does not have: what to say; NULL for any other name. */
-const char *conf_unbuilt_section(const char *name);
+/* A section or module of a part that this build does not have: what to say; NULL for any other
+ * name. */
+const char *conf_unbuilt(const char *name);

@@ -49,6 +49,11 @@ static int test(const struct daemon *d)
 		(void)tell(err, error);
 		return EXIT_SYSTEM;
 	}
+	if (access(d->options.file, R_OK)) {
+		(void)fprintf(stderr,
+		              "warning: %s: server.user cannot read it: no reload will work\n",
+		              d->options.file);
+	}
 	for (size_t i = 0; i < d->conf->warnings_n; i++) {
 		(void)fprintf(stderr, "warning: %.*s\n", STR_FMT(d->conf->warnings[i]));
 	}

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "conf/conf.h"
@@ -51,7 +52,17 @@ int options_parse(int argc, char **argv, struct options *o_r)
 		case 'c': o_r->file = optarg; break;
 		case 'f': o_r->foreground = true; break;
 		case 't': o_r->test = true; break;
-		case 'D': o_r->overrides[o_r->overrides_n++] = optarg; break;
+		case 'D':
+			if (!strchr(optarg, '=')) {
+				(void)fprintf(stderr,
+				              "belfryd: -D %s: KEY=VALUE is wanted, as in "
+				              "server.workers=1\n",
+				              optarg);
+				usage(stderr);
+				return EXIT_USAGE;
+			}
+			o_r->overrides[o_r->overrides_n++] = optarg;
+			break;
 		case 'V': version(); return EXIT_FINE;
 		case 'h': usage(stdout); return EXIT_FINE;
 		default: usage(stderr); return EXIT_USAGE;

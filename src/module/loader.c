@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "module/loader.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
@@ -8,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "util/near.h"
 
 #define NAME_MAX_LEN 64
 #define ERROR_MAX    1024
@@ -157,8 +160,12 @@ static bool build_tree_file(struct str name, char out[PATH_MAX])
 		return false;
 	}
 	*slash = '\0';
+	n = snprintf(out, PATH_MAX, "%s/../modules/.libs", exe);
+	if (n >= PATH_MAX || access(out, F_OK)) {
+		return false;
+	}
 	n = snprintf(out, PATH_MAX, "%s/../modules/.libs/%.*s.so", exe, STR_FMT(name));
-	return n < PATH_MAX && access(out, F_OK) == 0;
+	return n < PATH_MAX;
 }
 
 static bool module_file(struct str dir, struct str name, char out[PATH_MAX])
@@ -173,6 +180,49 @@ static bool module_file(struct str dir, struct str name, char out[PATH_MAX])
 	}
 	n = snprintf(out, PATH_MAX, "%.*s/%.*s.so", STR_FMT(dir), STR_FMT(name));
 	return n < PATH_MAX;
+}
+
+/* The module in the folder of @file whose name is nearest to @name, into @near_r; empty: none. */
+static void find_near(const char *file, struct str name, char near_r[NAME_MAX_LEN])
+{
+	const char *slash = strrchr(file, '/');
+	char *folder = strndup(file, (size_t)(slash - file) + 1);
+	DIR *dir = folder ? opendir(folder) : NULL;
+	const struct dirent *e;
+	struct near near;
+
+	near_r[0] = '\0';
+	near_init(&near, name);
+	while (dir && (e = readdir(dir)) != NULL) {
+		struct str have = str_from(e->d_name);
+
+		if (!str_ends(have, STR(".so")) || have.n - 3 >= NAME_MAX_LEN) {
+			continue;
+		}
+		have.n -= 3;
+		near.best = STR_NONE;
+		near_try(&near, have);
+		if (near.best.n > 0) {
+			(void)snprintf(near_r, NAME_MAX_LEN, "%.*s", STR_FMT(have));
+		}
+	}
+	if (dir) {
+		(void)closedir(dir);
+	}
+	free(folder);
+}
+
+static int no_file(struct module_loader *loader, const char *file, struct str name,
+                   const char **error_r)
+{
+	int err = errno;
+	char near[NAME_MAX_LEN] = "";
+
+	if (err == ENOENT) {
+		find_near(file, name, near);
+	}
+	return fail(loader, error_r, err == ENOENT ? BELFRY_ENOENT : -err, "%s: %s%s%s%s", file,
+	            strerror(err), *near ? "; did you mean \"" : "", near, *near ? "\"?" : "");
 }
 
 static int open_file(struct module_loader *loader, const char *file, struct str name,
@@ -217,8 +267,7 @@ int module_load(struct module_loader *loader, struct str dir, struct str name,
 		return fail(loader, error_r, BELFRY_ENOENT, "module_dir is too long");
 	}
 	if (access(file, R_OK) < 0) {
-		return fail(loader, error_r, errno == ENOENT ? BELFRY_ENOENT : -errno,
-		            "no module \"%.*s\": %s: %s", STR_FMT(name), file, strerror(errno));
+		return no_file(loader, file, name, error_r);
 	}
 	ret = open_file(loader, file, name, &module, error_r);
 	if (ret == 0) {

@@ -55,6 +55,9 @@ def test_checking_opens_and_writes_nothing(tmp_path):
     ("proxy: { timer_c = true; };", 5, "a number (without quotes) is wanted, not true or false"),
     ("listen = ( { transport = \"tls\"; } );", 5, "this build has no tls"),
     ("tls: { };", 5, "this build has no TLS"),
+    ("identity: { };", 5, "this build has no module of that name; leave it out"),
+    ("registrar: { gruu = true; };", 5, "registrar.gruu: gruu comes in a later release"),
+    ("registrar: { store = \"redis\"; };", 5, 'store "redis" comes in a later release'),
     ("routes = ( { to = \"trunk:x\"; } );", 5, 'there is no trunk "x"'),
     ("proxy: { fork = ; };", 5, "syntax error"),
     ("proxy: { mtu = 1; mtu = 2; };", 5, "duplicate setting name"),
@@ -69,6 +72,14 @@ def test_mistake_is_told_with_file_line_and_hint(check, text, where, what):
 def test_unknown_module_is_refused(check):
     r = check(GOOD.replace('"registrar"', '"registrar", "regstrar"'))
     assert r.returncode == 1 and 'there is no module "regstrar"' in r.stderr
+    assert 'did you mean "registrar"?' in r.stderr
+    r = check(GOOD.replace('"registrar"', '"registrar", "outbound"'))
+    assert r.returncode == 1 and '"outbound": this build has no module of that name' in r.stderr
+
+
+def test_misspelt_domains_are_not_just_missing(check):
+    r = check(GOOD.replace("domains", "doamins"))
+    assert r.returncode == 1 and re.search(r':1: unknown section "doamins"; did you mean "domains"\?', r.stderr)
 
 
 def test_section_of_a_module_that_is_not_loaded_is_checked_and_warned_about(check):
@@ -91,7 +102,9 @@ def test_override(check):
     r = check(GOOD, "-D", "server.workers=300")
     assert r.returncode == 1 and r.stderr.startswith("-D server.workers=300: server.workers: 300 is out of range")
     assert check(GOOD, "-D", "registrar.max_contacts=0").returncode == 1
-    assert check(GOOD, "-D", "nonsense").returncode == 1
+    assert check(GOOD, "-D", 'domains=( "a.com", "b.com" )', "-D", 'server.name="sip.a.com"').returncode == 0
+    r = check(GOOD, "-D", 'listen=( { transport = "udp"; adress = "127.0.0.1"; } )')
+    assert r.returncode == 1 and 'did you mean "address"?' in r.stderr
     assert check("", "-D", "domains=a.com,b.com", "-D", "modules=", "-D", "server.user=", "-D",
                  "server.group=").returncode == 0
 
@@ -101,7 +114,7 @@ def test_file_that_cannot_be_read_is_exit_2(tmp_path):
     assert r.returncode == 2 and "none.conf: No such file" in r.stderr
 
 
-@pytest.mark.parametrize("args", [["-x"], ["-c"], ["word"], ["-t", "word"], ["-D"]])
+@pytest.mark.parametrize("args", [["-x"], ["-c"], ["word"], ["-t", "word"], ["-D"], ["-D", "nonsense"]])
 def test_wrong_usage_is_exit_64(args):
     r = belfryd(*args)
     assert r.returncode == 64 and "usage: belfryd" in r.stderr
@@ -125,6 +138,18 @@ def test_unknown_user_or_group_is_exit_2_as_root(check, make_server):
     s.start(wait=False)
     assert s.process.wait(20) == 2 and "no-such-user" in s.log()
     s.process = None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="as root only")
+def test_file_that_the_user_cannot_read_is_warned_about(tmpdir_short):
+    tmpdir_short.chmod(0o755)
+    f = tmpdir_short / "belfry.conf"
+    f.write_text(GOOD.replace('user = ""', 'user = "nobody"'))
+    r = belfryd("-t", "-c", f)
+    assert r.returncode == 0 and r.stderr == ""
+    f.chmod(0o600)
+    r = belfryd("-t", "-c", f)
+    assert r.returncode == 0 and "belfry.conf: server.user cannot read it" in r.stderr
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="not as root")

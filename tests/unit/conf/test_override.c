@@ -71,6 +71,54 @@ START_TEST(options_reach_into_lists_and_named_groups)
 }
 END_TEST
 
+START_TEST(options_may_be_written_as_in_the_file)
+{
+	struct conf *conf = with("", "domains=( \"a.com\", \"b.com\" )");
+
+	ck_assert_uint_eq(conf->domains.n, 2);
+	ck_assert_str_is(conf->domains.v[1], "b.com");
+	conf_unref(&conf);
+	conf = with("", "domains=[\"a.com\"]");
+	ck_assert_uint_eq(conf->domains.n, 1);
+	conf_unref(&conf);
+	conf = with(CONF_BASE, "server.name=\"sip.example.com\"");
+	ck_assert_str_is(conf->server.name, "sip.example.com");
+	conf_unref(&conf);
+	conf = with(CONF_BASE "listen = ( { port = 1; } );",
+	            "listen=( { transport = \"tcp\"; port = 5070; }, { port = 5070; } )");
+	ck_assert_uint_eq(conf->listen_n, 2);
+	ck_assert_int_eq(conf->listen[0].transport, CONF_TCP);
+	ck_assert_int_eq(conf->listen[1].port, 5070);
+	conf_unref(&conf);
+	conf = with(CONF_BASE "listen = ( { port = 1; transport = \"tcp\"; } );",
+	            "listen.0={ port = 5071; }");
+	ck_assert_int_eq(conf->listen[0].port, 5071);
+	ck_assert_int_eq(conf->listen[0].transport, CONF_UDP);
+	conf_unref(&conf);
+	conf = with(CONF_BASE, "trunks.c={ targets = ( \"sip:192.0.2.1\" ); max_calls = 3; }");
+	ck_assert_int_eq(conf->trunks[0].max_calls, 3);
+	conf_unref(&conf);
+	conf = with(CONF_BASE, "routes=()");
+	ck_assert_uint_eq(conf->routes_n, 0);
+	conf_unref(&conf);
+}
+END_TEST
+
+START_TEST(options_that_only_begin_like_a_list_are_text)
+{
+	struct conf *conf = with(CONF_BASE, "metrics.listen=[::1]:9464");
+
+	ck_assert_str_is(conf->metrics.listen, "[::1]:9464");
+	conf_unref(&conf);
+	refuse_option("domains=(\"a.com\"", "\"(\"a.com\"\" is no domain name");
+	refuse_option("server.name=\"x\"; modules = ( \"y\" )", "is no host name");
+	refuse_option("routes=( { reject = 200; } )",
+	              "-D routes=( { reject = 200; } ): routes.0.reject: 200 is out of range");
+	refuse_option("server.workers=\"x\"", "\"x\" is wrong; a whole number");
+	refuse_option("server={ workrs = 1; }", "did you mean \"workers\"?");
+}
+END_TEST
+
 START_TEST(last_option_counts)
 {
 	char *options[] = { (char *)"server.workers=2", (char *)"server.workers=3" };
@@ -109,5 +157,6 @@ START_TEST(mistakes_in_options_name_the_option)
 END_TEST
 
 UNIT_MAIN("conf/override", options_set_values_of_each_type,
-          options_reach_into_lists_and_named_groups, last_option_counts,
+          options_reach_into_lists_and_named_groups, options_may_be_written_as_in_the_file,
+          options_that_only_begin_like_a_list_are_text, last_option_counts,
           mistakes_in_options_name_the_option)
