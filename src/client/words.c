@@ -250,11 +250,19 @@ static const char *take_flag(const json_t *args, const char *word, json_t *param
 	return a ? set(params, member(a, "name"), json_true()) : "there is no such option";
 }
 
+/* The content of a file stands in place of the words. */
 static const char *missing(const json_t *args, const json_t *params)
 {
 	const json_t *a;
 	size_t i;
 
+	json_array_foreach(args, i, a)
+	{
+		if (strcmp(member(a, "kind"), "file") == 0 &&
+		    json_object_get(params, member(a, "name"))) {
+			return NULL;
+		}
+	}
 	json_array_foreach(args, i, a)
 	{
 		if (!json_is_true(json_object_get(a, "optional")) &&

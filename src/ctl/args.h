@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The words behind a command, "AOR [URI] [--expires S] [--force] [-v] [--password-stdin]". An
- * option's value called FILE is a file that the client reads and sends; one called OUTFILE is
- * written by the client and never gets here.
+ * option's value called FILE is a file that the client reads and sends, in place of the words that
+ * must be there otherwise; one called OUTFILE is written by the client and never gets here.
  */
 #pragma once
 

@@ -196,7 +196,7 @@ void ctl_call_reply(struct ctl_call *call, json_t *result)
 {
 	struct evbuffer *text = evbuffer_new();
 
-	if (!result || !text || json_dump_callback(result, dump_cb, text, JSON_COMPACT)) {
+	if (!result || !text || json_dump_callback(result, dump_cb, text, RPC_DUMP)) {
 		ctl_call_fail(call, CTL_EINTERNAL, "out of memory");
 	} else {
 		ctl_call_reply_text(call, text);
@@ -230,7 +230,7 @@ int ctl_call_notify(struct ctl_call *call, const char *method, json_t *params)
 		all = json_pack("{s:s, s:s, s:o}", "jsonrpc", "2.0", "method", method, "params",
 		                params);
 	}
-	text = all ? json_dumps(all, JSON_COMPACT) : NULL;
+	text = all ? json_dumps(all, RPC_DUMP) : NULL;
 	if (text) {
 		size_t n = strlen(text);
 

@@ -238,7 +238,7 @@ static const char *make_request(struct question *q, struct parts p)
 	int n;
 
 	if (p.method.n == 0 || p.uri.n == 0) {
-		return "METHOD and URI are wanted, or --message";
+		return "METHOD or URI is empty";
 	}
 	if (has_blank(p.method) || has_blank(p.uri) || has_blank(p.from)) {
 		return "there is a blank in METHOD or a URI";
@@ -411,8 +411,10 @@ static void run_explain(struct ctl_call *call, struct ctl_env *env)
 }
 
 const struct ctl_command ctl_explain_commands[] = {
-	{ "explain", "[METHOD] [URI] [--from URI] [--source ADDR] [--user AOR] [--message FILE]",
-	  "what would be decided for such a request, and why; nothing is sent or changed",
+	{ "explain", "METHOD URI [--from URI] [--source ADDR] [--user AOR] [--message FILE]",
+	  "what would be decided for such a request, or for the message in FILE, and why; nothing "
+	  "is "
+	  "sent or changed",
 	  "decisions/rule text", CTL_READS, run_explain },
 	{ 0 },
 };

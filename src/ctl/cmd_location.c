@@ -7,6 +7,7 @@
 
 #include "ctl/gather.h"
 #include "ctl/json.h"
+#include "ctl/rpc.h"
 #include "ctl/table.h"
 #include "location/location.h"
 #include "util/err.h"
@@ -146,7 +147,7 @@ static bool add_set(void *arg, struct loc_set *set)
 		}
 		one = binding_json(loc_set_aor(set), &b, l->env, l->now);
 		l->failed = !one || (!l->is_first && evbuffer_add(l->text, ",", 1)) ||
-		            json_dump_callback(one, dump_cb, l->text, JSON_COMPACT);
+		            json_dump_callback(one, dump_cb, l->text, RPC_DUMP);
 		l->is_first = false;
 		json_decref(one);
 	}

@@ -6,6 +6,7 @@
 
 #include "conf/conf.h"
 #include "ctl/json.h"
+#include "ctl/rpc.h"
 #include "ctl/table.h"
 #include "sip/uri.h"
 #include "subscriber/subscriber.h"
@@ -230,7 +231,7 @@ static bool list_one(void *arg, struct str user, struct str domain, bool priorit
 	            !ctl_json_set(o, "priority", json_boolean(priority)) ||
 	            !ctl_json_set(o, "created", json_integer(created)) ||
 	            (!l->is_first && evbuffer_add(l->text, ",", 1)) ||
-	            json_dump_callback(o, dump_cb, l->text, JSON_COMPACT);
+	            json_dump_callback(o, dump_cb, l->text, RPC_DUMP);
 	l->is_first = false;
 	json_decref(o);
 	return !l->failed;

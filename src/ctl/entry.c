@@ -76,6 +76,29 @@ static bool is_scalar(const json_t *v)
 	return json_is_string(v) || json_is_number(v) || json_is_boolean(v);
 }
 
+/* Is there the content of a file, in place of words? */
+static bool has_file(const struct ctl_entry *entry, const json_t *params)
+{
+	struct str rest = str_from(entry->args ? entry->args : "");
+	struct ctl_arg arg;
+
+	while (ctl_arg_next(&rest, &arg)) {
+		if (arg.kind == CTL_ARG_FILE && json_object_get(params, arg.name)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* NULL, or what is wrong with a value. */
+static const char *wrong_value(const struct ctl_arg *arg, const json_t *value)
+{
+	if (arg->kind == CTL_ARG_FLAG) {
+		return json_is_boolean(value) ? NULL : "true or false is wanted for";
+	}
+	return is_scalar(value) ? NULL : "text or a number is wanted for";
+}
+
 int ctl_params_check(const struct ctl_entry *entry, json_t *params, char **why_r)
 {
 	struct str rest = str_from(entry->args ? entry->args : "");
@@ -88,23 +111,25 @@ int ctl_params_check(const struct ctl_entry *entry, json_t *params, char **why_r
 	while (ctl_arg_next(&rest, &arg)) {
 		if (json_object_get(params, arg.name)) {
 			known++;
-		} else if (!arg.is_optional) {
+		} else if (!arg.is_optional && !has_file(entry, params)) {
 			*why_r = sentence("missing argument", arg.name, entry);
 			return CTL_EPARAMS;
 		}
 	}
 	json_object_foreach(params, name, value)
 	{
+		const char *wrong = "unknown argument";
 		bool found = false;
 
 		rest = str_from(entry->args ? entry->args : "");
 		while (!found && ctl_arg_next(&rest, &arg)) {
 			found = strcmp(arg.name, name) == 0 && arg.kind != CTL_ARG_OUTFILE;
 		}
-		if (!found || !is_scalar(value)) {
-			*why_r = sentence(found ? "text or a number is wanted for"
-			                        : "unknown argument",
-			                  name, entry);
+		if (found) {
+			wrong = wrong_value(&arg, value);
+		}
+		if (wrong) {
+			*why_r = sentence(wrong, name, entry);
 			return CTL_EPARAMS;
 		}
 	}

@@ -17,7 +17,8 @@ int rpc_parse(struct str line, struct rpc_request *req_r, const char **why_r)
 	json_t *id, *params;
 
 	*req_r = (struct rpc_request){ 0 };
-	req_r->root = json_loadb(line.p ? line.p : "", line.n, JSON_REJECT_DUPLICATES, NULL);
+	req_r->root = json_loadb(line.p ? line.p : "", line.n,
+	                         JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
 	if (!req_r->root) {
 		*why_r = "this is no JSON";
 		return CTL_EPARSE;

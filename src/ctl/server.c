@@ -20,6 +20,8 @@
 
 #define CLIENTS_MAX     64
 #define WRITE_TIMEOUT_S 30 /* a client that does not read for so long is closed */
+#define DISCARD_S       2  /* that a client whose request is too long gets to send the rest */
+#define DISCARD_MAX     (64u << 20) /* bytes of it */
 
 struct ctl_server {
 	struct event_base *base;
@@ -38,8 +40,10 @@ struct client {
 	struct ctl_call *call; /* the one that runs now */
 	uid_t uid;
 	pid_t pid;
-	bool is_last; /* no more of what it sends is looked at */
-	bool is_eof;  /* it sends no more, but may wait for answers */
+	bool is_last;       /* no more of what it sends is looked at */
+	bool is_eof;        /* it sends no more, but may wait for answers */
+	bool is_discarding; /* its request was too long */
+	size_t discarded;
 	bool in_turn; /* client_turn() is on the stack */
 };
 
@@ -129,11 +133,39 @@ static bool is_over(const struct client *client)
 	       evbuffer_get_length(bufferevent_get_output(client->bev)) == 0;
 }
 
+/* The rest of a request that is too long is read and thrown away, so that the client sees why: an
+ * end with something unread would be a reset. */
+static void discard(struct client *client)
+{
+	struct evbuffer *in = bufferevent_get_input(client->bev);
+
+	client->discarded += evbuffer_get_length(in);
+	(void)evbuffer_drain(in, evbuffer_get_length(in));
+	if (client->is_eof || client->discarded > DISCARD_MAX) {
+		client_free(client);
+	}
+}
+
+static void begin_discarding(struct client *client)
+{
+	static const struct timeval timeout = { .tv_sec = DISCARD_S };
+
+	refuse(client, NULL, CTL_EINVALID, "the request is too long");
+	client->is_last = true;
+	client->is_discarding = true;
+	bufferevent_set_timeouts(client->bev, &timeout, &timeout);
+	discard(client);
+}
+
 /* Runs what has come in, up to a call that answers later. The client may be gone afterwards. */
 static void client_turn(struct client *client)
 {
 	struct evbuffer *in = bufferevent_get_input(client->bev);
 
+	if (client->is_discarding) {
+		discard(client);
+		return;
+	}
 	client->in_turn = true;
 	while (!client->call && !client->is_last) {
 		size_t n;
@@ -147,8 +179,8 @@ static void client_turn(struct client *client)
 	}
 	client->in_turn = false;
 	if (!client->call && !client->is_last && evbuffer_get_length(in) >= RPC_LINE_MAX) {
-		refuse(client, NULL, CTL_EINVALID, "the request is too long");
-		client->is_last = true;
+		begin_discarding(client);
+		return;
 	}
 	if (client->is_last) {
 		(void)bufferevent_disable(client->bev, EV_READ);
@@ -166,8 +198,11 @@ static void read_cb(struct bufferevent *bev, void *arg)
 
 static void write_cb(struct bufferevent *bev, void *arg)
 {
-	(void)bev;
-	if (is_over(arg)) {
+	const struct client *client = arg;
+
+	if (client->is_discarding && !client->is_eof) {
+		(void)shutdown(bufferevent_getfd(bev), SHUT_WR);
+	} else if (is_over(arg)) {
 		client_free(arg);
 	}
 }

@@ -149,7 +149,9 @@ def test_a_banned_source_is_told(server, peer):
 
 
 def test_explain_refuses_what_makes_no_request(server, tmp_path):
-    for args in (["INVITE"], [], ["IN VITE", "sip:a@example.com"], ["INVITE", "sip:a@b\r\nX: y"],
+    for args in (["INVITE"], [], ["--from", "sip:a@b"]):
+        assert server.ctl("explain", *args, check=False).returncode == 64, args
+    for args in (["", "sip:a@b"], ["IN VITE", "sip:a@example.com"], ["INVITE", "sip:a@b\r\nX: y"],
                  ["INVITE", "sip:a@b", "--source", "nowhere"], ["INVITE", "sip:a@b", "--user", "x"],
                  ["INVITE", "sip:a@b", "--message", str(server.conf_file)]):
         assert server.ctl("explain", *args, check=False).returncode == 1, args
