@@ -167,6 +167,10 @@ static void looked(int err, const struct dns_answer *dns, const struct dns_query
 {
 	struct question *q = arg;
 
+	if (!q->env->mailbox) {
+		question_free(q); /* the process is ending, its threads have ended */
+		return;
+	}
 	q->err = err;
 	if (query) {
 		dns_query_each(query, add_answer, q);

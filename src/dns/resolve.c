@@ -338,7 +338,12 @@ void dns_resolver_free(struct dns_resolver *r)
 	}
 	cache_clear(r);
 	while (!list_is_empty(&r->queries)) {
-		query_free(container_of(r->queries.next, struct dns_query, node));
+		struct dns_query *q = container_of(r->queries.next, struct dns_query, node);
+
+		if (q->look) {
+			q->look(-ECANCELED, NULL, NULL, q->arg);
+		}
+		query_free(q);
 	}
 	dns_ctx_free(r->ctx);
 	dns_health_free(r->health);

@@ -38,7 +38,7 @@ typedef void(dns_cb)(int err, const struct dns_answer *answer, void *arg);
 
 /* Main thread, before the worker runs. -ENOMEM, or BELFRY_ECONF with *error_r (heap). */
 int dns_resolver_new(struct worker *w, struct dns_resolver **r_r, char **error_r);
-/* No callbacks any more; queries that are left end. */
+/* Queries that are left end: those of dns_look() are told -ECANCELED, the others nothing. */
 void dns_resolver_free(struct dns_resolver *r);
 /* Marks of failure made on one worker are told to all: all[i] is that of worker i. Main thread,
  * before the workers run; @all is copied. -ENOMEM. */

@@ -45,18 +45,6 @@ struct belfry_req *proxy_req_new(struct proxy *p, struct sip_msg *msg, const str
 	return req;
 }
 
-/* What an ACK was sent from leaves at the end of the turn: its message stays until then. */
-static void reap_msg(struct job *job, void *ctx)
-{
-	struct belfry_req *req = container_of(job, struct belfry_req, reap);
-	struct sip_msg *msg = req->msg;
-	struct proxy *p = req->p;
-
-	(void)ctx;
-	slab_free(&p->reqs, req);
-	sip_msg_unref(&msg);
-}
-
 /* All that only a request in progress needs. */
 static void release(struct belfry_req *req)
 {
@@ -92,10 +80,9 @@ static void free_branches(struct belfry_req *req, bool all)
 	}
 }
 
-static void req_free(struct belfry_req *req)
+/* All but the request itself and its message. */
+static void dismantle(struct belfry_req *req)
 {
-	struct proxy *p = req->p;
-
 	if (!req->compact) {
 		release(req);
 	}
@@ -104,24 +91,46 @@ static void req_free(struct belfry_req *req)
 		txn_server_detach(req->st);
 	}
 	list_del(&req->node);
-	if (req->is_ack && !req->dry) {
-		req->reap.run = reap_msg;
-		worker_reap(p->w, &req->reap);
-		return;
-	}
+}
+
+static void give_back(struct belfry_req *req)
+{
+	struct proxy *p = req->p;
+
 	if (req->msg) {
 		sip_msg_unref(&req->msg);
 	}
 	slab_free(&p->reqs, req);
 }
 
+/* What an ACK was sent from leaves at the end of the turn: its message stays until then. */
+static void reap_msg(struct job *job, void *ctx)
+{
+	(void)ctx;
+	give_back(container_of(job, struct belfry_req, reap));
+}
+
+static void req_free(struct belfry_req *req)
+{
+	dismantle(req);
+	if (req->is_ack && !req->dry) {
+		req->reap.run = reap_msg;
+		worker_reap(req->p->w, &req->reap);
+	} else {
+		give_back(req);
+	}
+}
+
+/* What is still here has not been sent: an ACK that waits for DNS, say. No turn follows in which it
+ * could be reaped. */
 void proxy_reqs_free(struct proxy *p)
 {
 	while (!list_is_empty(&p->live)) {
 		struct belfry_req *req = container_of(p->live.next, struct belfry_req, node);
 
 		req->final_sent = true;
-		req_free(req);
+		dismantle(req);
+		give_back(req);
 	}
 }
 

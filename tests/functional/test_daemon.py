@@ -234,6 +234,34 @@ def test_stop_ends_at_once(make_server, workers, peer):
     ends(s)
 
 
+def test_what_waits_for_dns_ends_with_the_server(make_server, workers, peer):
+    """A request, an ACK, `belfryctl dns` and `belfryctl explain`, none of them answered."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.settimeout(20 * SLOW)
+        s = make_server(workers=workers, extra='dns: { nameservers = ( "127.0.0.1@%d" ); timeout = 60; };'
+                                               % silent.getsockname()[1])
+        alice, asked = peer(s), []
+        for i in range(4):
+            alice.send(alice.request("ACK", "sip:x@ack%d.example" % i).raw)
+        alice.send(alice.request("MESSAGE", "sip:x@message.example").raw)
+        for method, params in (("dns", {"uri": "sip:x@dns.example"}),
+                               ("explain", {"method": "INVITE", "uri": "sip:x@explain.example"}),
+                               ("explain", {"method": "ACK", "uri": "sip:x@explain-ack.example"})):
+            c = socket.socket(socket.AF_UNIX)
+            c.connect(str(s.socket))
+            c.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode() + b"\n")
+            asked.append(c)
+        want = {b"ack0", b"ack1", b"ack2", b"ack3", b"message", b"dns", b"explain", b"explain-ack"}
+        while want:
+            query = silent.recv(4096)
+            want = {w for w in want if bytes([len(w)]) + w not in query}
+        s.ctl("stop")
+        ends(s)
+        for c in asked:
+            c.close()
+
+
 def test_absorbing_transactions_do_not_delay_the_end(make_server, peer):
     s = make_server(workers=1)
     alice, bob = peer(s), peer(s, user="bob")
