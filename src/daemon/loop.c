@@ -167,11 +167,24 @@ int loop_start(struct daemon *d)
 	return err || us == 0 ? err : timer(d, &d->watchdog, on_watchdog, us / 3);
 }
 
+/* The process is at its end: a signal that comes now is late and must not change its exit code. */
+static void signals_fini(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(signal_numbers) / sizeof(signal_numbers[0]); i++) {
+		sigaddset(&set, signal_numbers[i]);
+	}
+	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 void loop_fini(struct daemon *d)
 {
 	struct event *all[] = { d->mailbox_event, d->signals[0], d->signals[1], d->signals[2],
 		                d->second,        d->watchdog,   d->drain };
 
+	signals_fini();
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		if (all[i]) {
 			event_free(all[i]);

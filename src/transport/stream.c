@@ -466,13 +466,19 @@ void stream_watch(struct stream *s)
 	}
 	if (is_busy(s) || ms < WATCH_MS) {
 		ms = WATCH_MS;
+		/* Not put off: one message after the other would keep us from looking. */
+		if (s->is_watched && timer_is_running(&s->timer)) {
+			return;
+		}
 	}
+	s->is_watched = ms == WATCH_MS;
 	timer_start(s->tp->w->timers, &s->timer, s->tp->streams->timer_kind, (uint32_t)ms);
 }
 
 void stream_pause(struct stream *s)
 {
 	s->is_paused = true;
+	s->is_watched = false;
 	conn_read_off(&s->conn);
 	timer_start(s->tp->w->timers, &s->timer, s->tp->streams->timer_kind, PAUSE_MS);
 }

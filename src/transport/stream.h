@@ -32,6 +32,7 @@ struct stream {
 	uint8_t state;
 	bool is_up;       /* user->flow(up) was called */
 	bool is_paused;   /* not read from: no room where its message belongs */
+	bool is_watched;  /* the timer runs, and for a short time */
 	bool is_answered; /* refusing: the answer has been sent */
 	bool is_wide;     /* reads were full: the next buffer is a large one */
 	uint8_t held_n;

@@ -224,6 +224,18 @@ def test_second_signal_ends_at_once(make_server, workers, peer):
     assert time.monotonic() - begin < 5 * SLOW
 
 
+def test_signals_that_come_late_change_nothing(make_server):
+    """Until the process is gone: also between its last line and its exit."""
+    for _ in range(5 if SLOW == 1 else 1):
+        s = make_server(workers=1)
+        s.process.send_signal(signal.SIGTERM)
+        s.wait_log("event=stopping")
+        while s.process.poll() is None:
+            s.process.send_signal(signal.SIGHUP)
+            s.process.send_signal(signal.SIGTERM)
+        ends(s)
+
+
 def test_stop_ends_at_once(make_server, workers, peer):
     s = make_server(workers=workers)
     rewrite(s, "drain_timeout = 3", "drain_timeout = 60")
