@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which server transaction a request belongs to (RFC 3261 17.2.3). The id is a keyed hash over the
- * fields that are compared: branch and sent-by; for a branch without the cookie (RFC 2543)
- * Request-URI, To tag, From tag, Call-ID, CSeq number and top Via, text by text, since what is
- * retransmitted has the same bytes. The method is compared beside it, so that ACK and CANCEL find
- * their INVITE with one hash.
+ * fields that are compared: branch, sent-by and Call-ID (which keeps apart what elements send that
+ * use a branch twice); for a branch without the cookie (RFC 2543) Request-URI, To tag, From tag,
+ * Call-ID, CSeq number and top Via, text by text, since what is retransmitted has the same bytes.
+ * The method is compared beside it, so that ACK and CANCEL find their INVITE with one hash.
  */
 #include "transaction/internal.h"
 
@@ -24,14 +24,16 @@ static void add_sent_by(struct hash_state *st, const struct sip_via *via)
 	hash_add_nocase(st, via->host);
 }
 
-static struct hash128 id_of_branch(const struct txn_layer *l, const struct sip_via *via)
+static struct hash128 id_of_branch(const struct txn_layer *l, const struct sip_msg *req)
 {
+	const struct sip_via *via = &req->via;
 	struct hash_state st;
 
 	hash_begin(&st, l->w->process_key, true);
 	hash_add(&st, STR("B"));
 	add_sent_by(&st, via);
-	hash_add(&st, via->branch);
+	add(&st, via->branch);
+	hash_add(&st, req->call_id);
 	return hash_end128(&st);
 }
 
@@ -67,7 +69,7 @@ void txn_key_of(const struct txn_layer *l, const struct sip_msg *req, struct txn
 	if (req->method == SIP_M_OTHER) {
 		key_r->method_hash = txn_hash32(l, req->method_text);
 	}
-	key_r->id = key_r->is_old ? id_of_fields(l, req, req->to_tag) : id_of_branch(l, &req->via);
+	key_r->id = key_r->is_old ? id_of_fields(l, req, req->to_tag) : id_of_branch(l, req);
 }
 
 static bool id_eq(const struct hash128 *a, const struct hash128 *b)

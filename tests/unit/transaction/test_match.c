@@ -4,7 +4,8 @@
 #include <stdio.h>
 
 /* Is a request of that Via and method taken for the server transaction that rig_server() made? */
-static bool is_repeated(struct rig *rig, const char *method, const char *via)
+static bool is_repeated_in(struct rig *rig, const char *call_id, const char *method,
+                           const char *via)
 {
 	char text[1024];
 
@@ -13,13 +14,18 @@ static bool is_repeated(struct rig *rig, const char *method, const char *via)
 	         "Via: %s\n"
 	         "From: <sip:alice@example.net>;tag=al\n"
 	         "To: <sip:bob@example.com>\n"
-	         "Call-ID: other@example.net\n"
+	         "Call-ID: %s\n"
 	         "CSeq: 8 %s\n"
 	         "Content-Length: 0\n\n",
-	         method, via, method);
+	         method, via, call_id, method);
 	rig->log_n = 0;
 	rig_receive_text(rig, TP_UDP, &rig->up, text);
 	return rig->log_n == 0;
+}
+
+static bool is_repeated(struct rig *rig, const char *method, const char *via)
+{
+	return is_repeated_in(rig, "call@example.net", method, via);
 }
 
 START_TEST(rfc3261_17_2_3_branch_sent_by_and_method_are_compared)
@@ -40,6 +46,17 @@ START_TEST(rfc3261_17_2_3_branch_sent_by_and_method_are_compared)
 	ck_assert(!is_repeated(rig, "OPTIONS",
 	                       "SIP/2.0/UDP up.example.net:5060;branch=z9hG4bKserver"));
 	ck_assert(!is_repeated(rig, "FOO", "SIP/2.0/UDP up.example.net:5060;branch=z9hG4bKserver"));
+	rig_free(rig);
+}
+END_TEST
+
+START_TEST(a_branch_used_again_in_another_call_is_another_transaction)
+{
+	struct rig *rig = rig_new();
+
+	rig_server(rig, TP_UDP, "MESSAGE");
+	ck_assert(!is_repeated_in(rig, "other@example.net", "MESSAGE",
+	                          "SIP/2.0/UDP up.example.net:5060;branch=z9hG4bKserver"));
 	rig_free(rig);
 }
 END_TEST
@@ -234,6 +251,7 @@ START_TEST(old_cancel_finds_its_invite)
 END_TEST
 
 UNIT_MAIN("transaction/match", rfc3261_17_2_3_branch_sent_by_and_method_are_compared,
+          a_branch_used_again_in_another_call_is_another_transaction,
           unknown_methods_are_compared_by_name,
           a_transaction_that_is_there_already_is_not_made_again,
           rfc3261_17_2_3_without_the_cookie_six_fields_are_compared,
