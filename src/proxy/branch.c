@@ -329,7 +329,7 @@ static void mark(const struct belfry_branch *br, const struct sip_msg *resp)
 		dns_mark_failed(p->dns, &br->hops[br->hop_i], retry_after_s(resp));
 	}
 	if (br->trunk_target && br->hop_i + 1 >= br->hops_n) {
-		proxy_trunk_result(p, br->trunk_target, false);
+		proxy_trunk_failed(p, br->trunk_target, retry_after_s(resp));
 	}
 }
 

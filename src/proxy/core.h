@@ -181,6 +181,8 @@ void proxy_wait_timer(struct timer *t, void *arg);
 /* An error of ours: counted, noted under @rule. Always STEP_DONE. */
 enum step_result proxy_refuse(struct belfry_req *req, enum refusal why, int code, const char *rule,
                               struct str headers);
+/* 400 with what is wrong as its phrase. */
+enum step_result proxy_refuse_syntax(struct belfry_req *req, struct str reason, const char *rule);
 /* The lines of Retry-After: @s and up to as much again (a spread). In the arena. */
 struct str proxy_retry_after(struct belfry_req *req, unsigned s);
 struct str proxy_allow(struct belfry_req *req); /* "Allow: ...\r\n" for the server itself */
@@ -337,8 +339,10 @@ bool proxy_trunk_enter(struct belfry_req *req, const struct proxy_target *t);
 void proxy_trunk_leave(struct belfry_req *req);
 /* Its targets in the order to try them, in the arena; NULL: no memory. */
 struct trunk_order *proxy_trunk_order(struct belfry_req *req, const struct proxy_target *t);
-/* What came of a request to it. */
-void proxy_trunk_result(struct proxy *p, struct trunk_target *state, bool good);
+/* What came of a request to it. One that failed is tried last for dns.failure_ttl, or for as long
+ * as it said, 0: it said nothing (at most ten times as long). */
+void proxy_trunk_good(struct proxy *p, struct trunk_target *state);
+void proxy_trunk_failed(struct proxy *p, struct trunk_target *state, uint32_t retry_after_s);
 void proxy_probe_timer(struct timer *t, void *arg);
 
 /* --- uac.c */

@@ -11,7 +11,8 @@ static struct str abilities(struct belfry_req *req)
 	}
 	return arena_printf(proxy_arena(req),
 	                    "%.*sAccept: application/sdp\r\nAccept-Encoding: identity\r\n"
-	                    "Accept-Language: en\r\nSupported:%s\r\n",
+	                    "Accept-Language: en\r\nSupported:%s\r\n"
+	                    "Accept-Resource-Priority:\r\n", /* none (RFC 4412 3.2) */
 	                    STR_FMT(proxy_allow(req)), registers ? " path" : "");
 }
 

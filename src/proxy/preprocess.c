@@ -85,7 +85,7 @@ static enum step_result undo_strict_router(struct belfry_req *req)
 		last++;
 	}
 	if (found < 0) {
-		return proxy_refuse(req, REFUSED_SYNTAX, 400, "RFC 3261 16.4", STR_NONE);
+		return proxy_refuse_syntax(req, STR("Bad Route"), "RFC 3261 16.4");
 	}
 	if (last == 0) {
 		return STEP_NEXT;
@@ -158,7 +158,7 @@ static enum step_result take_own_routes(struct belfry_req *req)
 			break;
 		}
 		if (found < 0) {
-			return proxy_refuse(req, REFUSED_SYNTAX, 400, "RFC 3261 16.4", STR_NONE);
+			return proxy_refuse_syntax(req, STR("Bad Route"), "RFC 3261 16.4");
 		}
 		if (!proxy_uri_is_own(req, &addr.uri)) {
 			req->route = addr.text;

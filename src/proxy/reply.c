@@ -104,10 +104,9 @@ void proxy_reply(struct belfry_req *req, int code, struct str reason, struct str
 	}
 }
 
-enum step_result proxy_refuse(struct belfry_req *req, enum refusal why, int code, const char *rule,
-                              struct str headers)
+static enum step_result refuse(struct belfry_req *req, enum refusal why, struct sip_reply *reply,
+                               const char *rule)
 {
-	struct sip_reply reply = { .code = code, .headers = headers };
 	struct proxy *p = req->p;
 
 	if (!req->dry && !req->is_ack) {
@@ -118,13 +117,29 @@ enum step_result proxy_refuse(struct belfry_req *req, enum refusal why, int code
 		req->final_sent = true;
 		return STEP_DONE;
 	}
-	if (may_reply(req, code)) {
+	if (may_reply(req, reply->code)) {
 		if (req->notes) {
-			proxy_note(req, rule, "refused with %n %s", phrase(code, STR_NONE), code);
+			proxy_note(req, rule, "refused with %n %s",
+			           phrase(reply->code, reply->reason), reply->code);
 		}
-		answer(req, &reply);
+		answer(req, reply);
 	}
 	return STEP_DONE;
+}
+
+enum step_result proxy_refuse(struct belfry_req *req, enum refusal why, int code, const char *rule,
+                              struct str headers)
+{
+	struct sip_reply reply = { .code = code, .headers = headers };
+
+	return refuse(req, why, &reply, rule);
+}
+
+enum step_result proxy_refuse_syntax(struct belfry_req *req, struct str reason, const char *rule)
+{
+	struct sip_reply reply = { .code = 400, .reason = reason };
+
+	return refuse(req, REFUSED_SYNTAX, &reply, rule);
 }
 
 void proxy_add_reply_header(struct belfry_req *req, struct str lines)

@@ -126,7 +126,7 @@ static void mark_good(const struct belfry_branch *br)
 	struct proxy *p = br->req->p;
 
 	if (br->trunk_target) {
-		proxy_trunk_result(p, br->trunk_target, true);
+		proxy_trunk_good(p, br->trunk_target);
 	}
 	if (p->dns && !br->by_flow && !br->target->from_location && br->hop_i < br->hops_n) {
 		dns_mark_good(p->dns, &br->hops[br->hop_i]);

@@ -4,6 +4,8 @@
  * name and never freed before the end, their numbers are atomic. One worker probes.
  */
 #include "proxy/trunk.h"
+
+#include "dns/health.h"
 #include "proxy/core.h"
 
 #include <errno.h>
@@ -216,12 +218,53 @@ void proxy_trunk_leave(struct belfry_req *req)
 	req->trunk = NULL;
 }
 
-void proxy_trunk_result(struct proxy *p, struct trunk_target *state, bool good)
+static void set_up(struct trunk_target *state, bool up)
 {
-	(void)p;
-	if (atomic_load_explicit(&state->up, memory_order_relaxed) != good) {
-		atomic_store(&state->up, good);
+	if (atomic_load_explicit(&state->up, memory_order_relaxed) != up) {
+		atomic_store(&state->up, up);
 	}
+}
+
+void proxy_trunk_good(struct proxy *p, struct trunk_target *state)
+{
+	uint64_t last_ms = atomic_load_explicit(&state->last_ms, memory_order_relaxed);
+
+	set_up(state, true);
+	if (last_ms && (!atomic_load(&state->told) || last_ms <= p->w->clock.now_ms)) {
+		atomic_store(&state->last_ms, 0);
+	}
+}
+
+void proxy_trunk_failed(struct proxy *p, struct trunk_target *state, uint32_t retry_after_s)
+{
+	const struct conf_dns *dns = &p->w->conf->conf->dns;
+	uint64_t ttl_s = (uint64_t)dns->failure_ttl, max_s = ttl_s * DNS_BACKOFF_MAX;
+	uint64_t s = retry_after_s == 0 ? ttl_s : retry_after_s < max_s ? retry_after_s : max_s;
+	uint64_t last_ms = p->w->clock.now_ms + s * 1000;
+
+	set_up(state, false);
+	if (last_ms > atomic_load(&state->last_ms)) {
+		atomic_store(&state->told, retry_after_s > 0);
+		atomic_store(&state->last_ms, last_ms);
+	}
+}
+
+/* With probes they tell; but what a target said itself holds. */
+static bool goes_last(struct belfry_req *req, const struct conf_trunk *conf,
+                      const struct trunk_target *state, struct str uri)
+{
+	bool failed = atomic_load_explicit(&state->last_ms, memory_order_relaxed) >
+	              req->p->w->clock.now_ms;
+
+	if (conf->probe > 0 && !atomic_load(&state->up)) {
+		note_s(req, "trunks", "target %s does not answer probes: tried last", uri);
+		return true;
+	}
+	if (failed && (conf->probe == 0 || atomic_load(&state->told))) {
+		note_s(req, "dns.failure_ttl", "target %s failed not long ago: tried last", uri);
+		return true;
+	}
+	return false;
 }
 
 static unsigned weight_of(const struct conf_trunk *conf, size_t i)
@@ -286,9 +329,7 @@ struct trunk_order *proxy_trunk_order(struct belfry_req *req, const struct proxy
 		taken[i] = true;
 		v[k].uri = conf->targets.v[i];
 		v[k].state = state_of(req->p, conf, i);
-		if (conf->probe > 0 && v[k].state && !atomic_load(&v[k].state->up)) {
-			note_s(req, "trunks", "target %s does not answer probes: tried last",
-			       v[k].uri);
+		if (v[k].state && goes_last(req, conf, v[k].state, v[k].uri)) {
 			*down_at = &v[k];
 			down_at = &v[k].next;
 		} else {

@@ -13,6 +13,8 @@ struct trunk_target {
 	_Atomic bool up;
 	_Atomic int status;          /* of the last probe, 0: none yet */
 	_Atomic uint64_t checked_ms; /* monotonic; UINT64_MAX: never */
+	_Atomic uint64_t last_ms;    /* it failed: tried last until then; 0: it has not */
+	_Atomic bool told;           /* it said for how long (Retry-After) */
 };
 
 struct trunk {

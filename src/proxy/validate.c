@@ -94,7 +94,7 @@ static enum step_result max_breadth(struct belfry_req *req)
 		return STEP_NEXT;
 	}
 	if (sip_delta_parse(value, &n)) {
-		return proxy_refuse(req, REFUSED_SYNTAX, 400, "RFC 5393 5", STR_NONE);
+		return proxy_refuse_syntax(req, STR("Bad Max-Breadth"), "RFC 5393 5");
 	}
 	req->breadth = n < max ? n : max;
 	return STEP_NEXT;

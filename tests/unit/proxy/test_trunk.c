@@ -55,14 +55,50 @@ START_TEST(the_next_target_is_tried_after_503_or_a_transport_error)
 	rig_answer(rig, second, 486, NULL, NULL);
 	rig_sent(rig, "ACK ");
 	rig_sent(rig, "SIP/2.0 486");
-	rig_call(rig, &number, &got, 1);
-	net_addr_parse(STR("192.0.2.80"), 5060, &dead);
+	rig_call(rig, &number, &got, 1); /* what has failed comes last now */
+	ck_assert_str_eq(got->to, "192.0.2.81:5060");
+	net_addr_parse(STR("192.0.2.81"), 5060, &dead);
 	fake_wire_unreachable(rig->wire, TP_UDP, &dead);
 	second = rig_sent(rig, "INVITE sip:+1555@example.com ");
 	rig_answer(rig, second, 503, NULL, NULL);
 	rig_sent(rig, "ACK ");
 	rig_sent(rig, "SIP/2.0 500"); /* a 503 of branches only */
 	ck_assert_uint_eq(rig_counter(rig, rig->p->ids.failovers), 2);
+	rig_free(rig);
+}
+END_TEST
+
+/* A call whose first attempt goes to @first, is refused with @status and ends at the other. */
+static void fail_over(struct rig *rig, const char *first, int status, const char *lines)
+{
+	const struct sent *got;
+
+	rig_call(rig, &number, &got, 1);
+	ck_assert_str_eq(got->to, first);
+	rig_answer(rig, got, status, NULL, lines);
+	if (status == 503) {
+		rig_sent(rig, "ACK ");
+		rig_answer(rig, rig_sent(rig, "INVITE "), 486, NULL, NULL);
+	}
+	rig_sent(rig, "ACK ");
+	rig_sent(rig, "SIP/2.0 486");
+}
+
+START_TEST(rfc3263_4_3_a_target_that_failed_is_tried_last_for_failure_ttl)
+{
+	struct rig *rig = rig_new("dns: { failure_ttl = 10; };\n" TRUNK("probe = 0;"));
+
+	fail_over(rig, "192.0.2.80:5060", 503, NULL);
+	fail_over(rig, "192.0.2.81:5060", 486, NULL);
+	rig_pass(rig, 10001);
+	rig_skip(rig);
+	fail_over(rig, "192.0.2.80:5060", 503, "Retry-After: 1000\n"); /* ten times at most */
+	rig_pass(rig, 99000);
+	rig_skip(rig);
+	fail_over(rig, "192.0.2.81:5060", 486, NULL);
+	rig_pass(rig, 1001);
+	rig_skip(rig);
+	fail_over(rig, "192.0.2.80:5060", 486, NULL);
 	rig_free(rig);
 }
 END_TEST
@@ -310,6 +346,7 @@ END_TEST
 
 UNIT_MAIN("proxy/trunk", a_number_goes_to_the_trunk_with_its_request_uri,
           any_scheme_goes_to_a_trunk, the_next_target_is_tried_after_503_or_a_transport_error,
+          rfc3263_4_3_a_target_that_failed_is_tried_last_for_failure_ttl,
           any_other_answer_is_the_trunks_answer, a_timeout_fails_over_with_time_for_it_only,
           weights_share_out_the_calls, max_calls_counts_unanswered_invites,
           probes_find_out_which_targets_are_up, without_probe_nothing_is_sent,
