@@ -71,7 +71,7 @@ class Msg:
         if self.is_response:
             self.status = int(self.start.split()[1])
             self.reason = (self.start.split(None, 2) + [""])[2]
-            self.method = self["CSeq"].split()[1] if self["CSeq"] else ""
+            self.method = (self["CSeq"].split() + ["", ""])[1]
         else:
             self.method, self.uri, _ = (self.start.split(" ") + ["", ""])[:3]
             self.status = None
