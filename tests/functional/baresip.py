@@ -39,7 +39,7 @@ class Baresip:
         self.dir = pathlib.Path(directory) / name
         self.dir.mkdir()
         (self.dir / "config").write_text(CONFIG.format(modules=MODULES, ctrl=ctrl_port, sip=sip_port,
-                                                       name=name, rtp=rtp, rtp_end=rtp + 20))
+                                                       name=name, rtp=rtp, rtp_end=rtp + 19))
         (self.dir / "accounts").write_text(
             '<sip:%s@%s;transport=%s>;auth_pass=%s;outbound="sip:%s:%d;transport=%s";regint=60;%s\n' % (
                 name, domain, proto, password, server.ip, server.port, proto, extra))
@@ -48,7 +48,7 @@ class Baresip:
         self.process = subprocess.Popen(["baresip", "-f", str(self.dir)], stdin=subprocess.DEVNULL,
                                         stdout=self.log, stderr=self.log, env=dict(os.environ, HOME=str(self.dir)))
         self.buf, self.events = b"", []
-        end = time.monotonic() + WAIT_S * 2
+        end = time.monotonic() + WAIT_S
         while True:
             try:
                 self.ctrl = socket.create_connection(("127.0.0.1", ctrl_port))
@@ -61,7 +61,7 @@ class Baresip:
         self.log.flush()
         return (self.dir / "log").read_text(errors="replace")
 
-    def registered(self, text="200 OK", timeout=WAIT_S * 2):
+    def registered(self, text="200 OK", timeout=WAIT_S):
         """It registers before anybody listens to its events: its output tells."""
         end = time.monotonic() + timeout
         while text not in self.text():
@@ -72,7 +72,7 @@ class Baresip:
         data = json.dumps({"command": name, "params": params, "token": "t"}).encode()
         self.ctrl.sendall(b"%d:%s," % (len(data), data))
 
-    def event(self, kind, timeout=WAIT_S * 2):
+    def event(self, kind, timeout=WAIT_S):
         """Waits for an event of that type (CALL_ESTABLISHED, ...); others before it are dropped."""
         end = time.monotonic() + timeout
         while True:

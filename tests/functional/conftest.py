@@ -7,7 +7,6 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,26 +14,11 @@ import time
 import pytest
 
 import siplib
+from ports import free_port
+from siplib import SLOW, WAIT_S
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BELFRY_BUILD", ROOT / "build")).resolve()
-SLOW = float(os.environ.get("BELFRY_SLOW", "1"))  # factor for sanitizer builds
-START_S = 20 * SLOW
-
-
-def free_port(ip="127.0.0.1"):
-    """A port that is free for UDP and TCP on @ip now."""
-    for _ in range(100):
-        with socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET, socket.SOCK_STREAM) as t:
-            t.bind((ip, 0))
-            port = t.getsockname()[1]
-            with socket.socket(t.family, socket.SOCK_DGRAM) as u:
-                try:
-                    u.bind((ip, port))
-                    return port
-                except OSError:
-                    continue
-    raise RuntimeError("no free port")
 
 
 class Daemon:
@@ -58,14 +42,14 @@ class Daemon:
             self.process = subprocess.Popen([BUILD / "src/belfryd", "-f", "-c", self.conf_file, *args],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.dir)
         if wait:
-            self.wait_log("event=ready", START_S)
+            self.wait_log("event=ready")
         return self
 
     def log(self):
         return self.log_file.read_text(errors="replace")[self.log_pos:]
 
-    def wait_log(self, text, timeout=siplib.WAIT_S):
-        end = time.monotonic() + timeout * SLOW
+    def wait_log(self, text, timeout=WAIT_S):
+        end = time.monotonic() + timeout
         while text not in self.log():
             if self.process.poll() is not None and text not in self.log():
                 raise AssertionError("belfryd ended with %s\n%s" % (self.process.returncode, self.log()))
@@ -76,14 +60,14 @@ class Daemon:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def stop(self, timeout=40):
+    def stop(self, timeout=2 * WAIT_S):
         """SIGTERM; fails the test when the daemon crashed or a sanitizer complained."""
         if self.process is None:
             return
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            code = self.process.wait(timeout * SLOW)
+            code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -93,7 +77,7 @@ class Daemon:
 
     def ctl(self, *args, check=True, stdin=None):
         r = subprocess.run([BUILD / "src/belfryctl", "-s", self.socket, *args], input=stdin,
-                           capture_output=True, text=True, timeout=60)
+                           capture_output=True, text=True, timeout=2 * WAIT_S)
         if check:
             assert r.returncode == 0, "belfryctl %s: %d %s" % (" ".join(args), r.returncode, r.stderr)
         return r
@@ -110,8 +94,8 @@ class Daemon:
                 total += float(f[-1])
         return total
 
-    def wait_for(self, fn, what="condition", timeout=siplib.WAIT_S):
-        end = time.monotonic() + timeout * SLOW
+    def wait_for(self, fn, what="condition", timeout=WAIT_S):
+        end = time.monotonic() + timeout
         while True:
             v = fn()
             if v:
@@ -180,7 +164,7 @@ def make_server(tmpdir_short):
         d = tmpdir_short / ("%s%d" % (subdir, len(made)))
         d.mkdir()
         ip = kw.get("ip", "127.0.0.1")
-        port = kw.pop("port", None) or free_port(ip)
+        port = kw.pop("port", None) or free_port()
         text = conf(d, port) if conf else make_conf(d, port, **kw)
         s = Daemon(text, d, port, ip=ip)
         made.append(s)

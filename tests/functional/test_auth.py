@@ -4,7 +4,7 @@ import re
 import sqlite3
 
 import pytest
-from siplib import auth_params, digest, digest_for, unique
+from siplib import WAIT_S, auth_params, digest, digest_for, unique
 
 AUTH = 'register = true; calls = "local"; %s'
 
@@ -223,7 +223,7 @@ def test_no_password_or_hash_in_log_or_answers(auth_server, peer):
 def test_users_edited_by_another_program_are_seen(auth_server, peer):
     server = auth_server(users=("alice",))
     from siplib import H
-    db = sqlite3.connect(str(server.dir / "state/belfry.db"), timeout=10)
+    db = sqlite3.connect(str(server.dir / "state/belfry.db"), timeout=WAIT_S)
     db.execute("INSERT INTO subscriber(user, domain, ha1_md5, ha1_sha256, ha1_sha512_256, priority, created) "
                "VALUES('zoe', 'example.com', ?, ?, ?, 0, 0)",
                tuple(H(a, "zoe:example.com:pw") for a in ("MD5", "SHA-256", "SHA-512-256")))

@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real phones: two baresip instances register and call each other."""
-import itertools
-
 import pytest
 from baresip import Baresip, installed
-from conftest import free_port
+from ports import free_port
 
 pytestmark = pytest.mark.skipif(not installed(), reason="baresip is not installed")
 # baresip 1.0 gives up when it is offered an algorithm that it does not know, even beside MD5.
 AUTH = 'register = true; calls = "local"; algorithms = ( "MD5" );'
-RTP = itertools.count(20000, 40)
 
 
 @pytest.fixture
@@ -17,7 +14,8 @@ def phone(tmpdir_short):
     made = []
 
     def make(server, name, **kw):
-        p = Baresip(tmpdir_short, name, server, free_port(), free_port(), next(RTP), **kw)
+        # It listens for TLS on the port after that of SIP.
+        p = Baresip(tmpdir_short, name, server, free_port(2), free_port(), free_port(20), **kw)
         made.append(p)
         return p
     yield make
@@ -26,14 +24,17 @@ def phone(tmpdir_short):
 
 
 def talk(server, a, b):
-    a.command("dial", "sip:bob@example.com")
-    b.event("CALL_INCOMING")
-    a.event("CALL_RINGING")
-    b.command("accept")
-    a.event("CALL_ESTABLISHED")
-    b.event("CALL_ESTABLISHED")
-    a.command("hangup")
-    b.event("CALL_CLOSED")
+    try:
+        a.command("dial", "sip:bob@example.com")
+        b.event("CALL_INCOMING")
+        a.event("CALL_RINGING")
+        b.command("accept")
+        a.event("CALL_ESTABLISHED")
+        b.event("CALL_ESTABLISHED")
+        a.command("hangup")
+        b.event("CALL_CLOSED")
+    except AssertionError as e:
+        raise AssertionError("%s\n--- the other phone\n%s\n--- the server\n%s" % (e, a.text(), server.log()[-4000:]))
 
 
 @pytest.mark.parametrize("proto", ["udp", "tcp"])

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from siplib import param, uri_of, unique
+from siplib import WAIT_S, param, uri_of, unique
 
 SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
 
@@ -215,8 +215,8 @@ def test_port_unreachable_fails_the_call_at_once(server, peer):
     bob.register()
     bob.close()
     inv = alice.request("INVITE", bob.aor)
-    r = alice.ask(inv, timeout=4)
-    assert r.status in (480, 500)
+    r = alice.ask(inv)
+    assert r.status in (480, 500)  # after a time-out it would be 408
     alice.ack(inv, r)
 
 
@@ -397,7 +397,7 @@ def test_redirect_is_followed_when_recursing(make_server, workers, peer):
 
 
 def test_timer_c_cancels_a_branch_that_rings_forever(make_server, workers, peer):
-    server = make_server(workers=workers, proxy="timer_c = 0.3;")
+    server = make_server(workers=workers, proxy="timer_c = 2;")
     alice, bob = peer(server), peer(server, user="bob")
     bob.register()
     inv = alice.request("INVITE", bob.aor)
@@ -416,7 +416,7 @@ def test_timer_c_cancels_a_branch_that_rings_forever(make_server, workers, peer)
 def test_no_answer_is_408_for_invite_and_silence_for_others(make_server, workers, peer):
     """RFC 4320: a 408 to a non-INVITE helps nobody and is never sent."""
     server = make_server(workers=workers, timers="t1 = 20; t2 = 80; t4 = 100;")
-    alice, bob = peer(server), peer(server, user="bob")
+    alice, bob = peer(server), peer(server, user="bob", repeats=True)
     bob.register()
     inv = alice.request("INVITE", bob.aor)
     alice.send(inv.raw)
@@ -443,7 +443,7 @@ def test_max_breadth_shares_out_what_it_allows(server, peer):
     seen = 0
     import select
     while phones:
-        ready, _, _ = select.select([p.sock for p in phones], [], [], 5)
+        ready, _, _ = select.select([p.sock for p in phones], [], [], WAIT_S)
         assert len(ready) == 1, "one branch at a time"
         p = [x for x in phones if x.sock is ready[0]][0]
         got = p.expect("INVITE")

@@ -8,13 +8,14 @@ import subprocess
 import pytest
 
 from conftest import BUILD, ROOT, free_port, make_conf
+from siplib import WAIT_S
 
 GOOD = 'domains = ( "example.com" );\nmodules = ( "registrar" );\n' \
        'server: { user = ""; group = ""; };\ncontrol: { group = ""; };\n'
 
 
 def belfryd(*args, cwd=None, **kw):
-    return subprocess.run([BUILD / "src/belfryd", *args], capture_output=True, text=True, timeout=60, cwd=cwd,
+    return subprocess.run([BUILD / "src/belfryd", *args], capture_output=True, text=True, timeout=2 * WAIT_S, cwd=cwd,
                           stdin=subprocess.DEVNULL, **kw)
 
 
@@ -136,7 +137,7 @@ def test_unknown_user_or_group_is_exit_2_as_root(check, make_server):
     s = make_server(start=False, extra="")
     s.conf_file.write_text(s.conf_file.read_text().replace('user = "";', 'user = "no-such-user";'))
     s.start(wait=False)
-    assert s.process.wait(20) == 2 and "no-such-user" in s.log()
+    assert s.process.wait(WAIT_S) == 2 and "no-such-user" in s.log()
     s.process = None
 
 

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from conftest import BUILD, ROOT
+from conftest import BUILD, ROOT, WAIT_S
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ class Rpc:
     def __init__(self, server):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.connect(str(server.socket))
-        self.sock.settimeout(20)
+        self.sock.settimeout(WAIT_S)
         self.file = self.sock.makefile("rwb")
 
     def send(self, data):
@@ -82,7 +82,7 @@ def test_every_core_command_is_in_the_manual(one):
 
 
 def test_exit_codes(one, tmp_path):
-    run = lambda *a: subprocess.run([BUILD / "src/belfryctl", *a], capture_output=True, text=True, timeout=60)
+    run = lambda *a: subprocess.run([BUILD / "src/belfryctl", *a], capture_output=True, text=True, timeout=2 * WAIT_S)
     s = ["-s", str(one.socket)]
     assert run(*s, "status").returncode == 0
     assert run(*s, "location", "rm", "nobody@example.com").returncode == 1
@@ -330,7 +330,7 @@ def test_many_clients_wait_for_their_turn(one):
     assert idle[0].call("status")["result"]["ready"] is True
     for r in idle[:40]:
         r.close()
-    t.join(20)
+    t.join(WAIT_S)
     assert done and done[0]["result"]["ready"] is True
     for r in idle[40:]:
         r.close()
@@ -368,7 +368,7 @@ def test_stale_socket_is_replaced_and_a_live_one_is_not(make_server):
     b = make_server(start=False, workers=1)
     b.conf_file.write_text(b.conf_file.read_text().replace('control: { ', 'control: { socket = "%s"; ' % a.socket))
     b.start(wait=False)
-    assert b.process.wait(20) == 2
+    assert b.process.wait(WAIT_S) == 2
     assert "another process listens there" in b.log()
     b.process = None
     assert a.json("status")["ready"] is True
@@ -379,6 +379,6 @@ def test_what_is_no_socket_stays(make_server):
     s.socket.parent.mkdir()
     s.socket.write_text("mine")
     s.start(wait=False)
-    assert s.process.wait(20) == 2 and "no socket" in s.log()
+    assert s.process.wait(WAIT_S) == 2 and "no socket" in s.log()
     s.process = None
     assert s.socket.read_text() == "mine"

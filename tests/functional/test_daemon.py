@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from conftest import BUILD, SLOW, free_port
+from conftest import BUILD, SLOW, WAIT_S, free_port
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="as root only")
 
@@ -23,8 +23,8 @@ def rewrite(server, old, new):
     server.conf_file.write_text(text.replace(old, new))
 
 
-def ends(server, code=0, timeout=20):
-    got = server.process.wait(timeout * SLOW)
+def ends(server, code=0):
+    got = server.process.wait(2 * WAIT_S)
     log = server.log()
     server.process = None
     assert got == code, log
@@ -156,10 +156,9 @@ def free_low_port():
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
 def test_idle_server_ends_at_once_when_told(server, sig):
-    begin = time.monotonic()
     server.process.send_signal(sig)
     log = ends(server)
-    assert time.monotonic() - begin < 2 * SLOW and "drain.timeout" not in log
+    assert "drain.timeout" not in log
     assert "event=stopped" in log and not server.socket.exists()
 
 
@@ -207,7 +206,7 @@ def test_drain_ends_at_its_time_limit(make_server, workers, peer):
     begin = time.monotonic()
     s.ctl("drain")
     log = ends(s)
-    assert 0.9 < time.monotonic() - begin < 4 * SLOW and "event=drain.timeout" in log
+    assert 0.9 < time.monotonic() - begin and "event=drain.timeout" in log
 
 
 def test_second_signal_ends_at_once(make_server, workers, peer):
@@ -219,9 +218,7 @@ def test_second_signal_ends_at_once(make_server, workers, peer):
     s.process.send_signal(signal.SIGTERM)
     s.wait_log("event=stopping")
     s.process.send_signal(signal.SIGTERM)
-    begin = time.monotonic()
-    ends(s)
-    assert time.monotonic() - begin < 5 * SLOW
+    assert "drain.timeout" not in ends(s)
 
 
 def test_signals_that_come_late_change_nothing(make_server):
@@ -243,7 +240,7 @@ def test_stop_ends_at_once(make_server, workers, peer):
     s.start()
     open_call(s, peer)
     assert s.json("stop") == {}
-    ends(s)
+    assert "drain.timeout" not in ends(s)
 
 
 def test_what_waits_for_dns_ends_with_the_server(make_server, workers, peer):
@@ -282,10 +279,8 @@ def test_absorbing_transactions_do_not_delay_the_end(make_server, peer):
     alice.send(msg.raw)
     bob.reply(bob.expect("MESSAGE"), 200, "OK")
     alice.expect(200)
-    begin = time.monotonic()
     s.process.send_signal(signal.SIGTERM)
-    ends(s)
-    assert time.monotonic() - begin < 2 * SLOW
+    assert "drain.timeout" not in ends(s)
 
 
 # --- reload ---------------------------------------------------------------------------------------
@@ -344,7 +339,7 @@ def test_listeners_come_and_go_with_a_reload(server, peer):
                                              % (extra, extra)))
     server.ctl("reload")
     assert len(server.json("status")["listeners"]) == 6
-    with socket.create_connection(("127.0.0.1", extra), 5):
+    with socket.create_connection(("127.0.0.1", extra), WAIT_S):
         pass
     server.conf_file.write_text(text)
     server.ctl("reload")
@@ -352,7 +347,7 @@ def test_listeners_come_and_go_with_a_reload(server, peer):
 
     def refused():
         try:
-            socket.create_connection(("127.0.0.1", extra), 5).close()
+            socket.create_connection(("127.0.0.1", extra), WAIT_S).close()
             return False
         except ConnectionRefusedError:
             return True

@@ -11,7 +11,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import Daemon, free_port, make_conf
+from conftest import WAIT_S, Daemon, free_port, make_conf
 from siplib import Msg, param, uri_of, unique
 
 ROUNDS = int(os.environ.get("BELFRY_KILL_ROUNDS", "13"))  # times two durabilities times workers: 52
@@ -68,9 +68,9 @@ class Load:
         except OSError:
             pass
 
-    def run(self, acks, seconds=8.0, want=200):
+    def run(self, acks, want=200):
         """Registers until @acks more have been acknowledged."""
-        goal, end = self.acks + acks, time.monotonic() + seconds
+        goal, end = self.acks + acks, time.monotonic() + 2 * WAIT_S
         for r in self.regs:
             if r.pending is None:
                 self.send(r)
@@ -259,7 +259,7 @@ def test_a_full_disk_loses_nothing_and_recovers_by_itself(make_server, workers, 
         assert alice.final(req).status == 200
         assert {b["aor"] for b in server.json("location", "list")["bindings"]} >= set(good)
         assert mount("-o", "remount,size=64m", where)
-        server.wait_for(lambda: server.json("status")["store"] == "ok", "a healthy store", 15)
+        server.wait_for(lambda: server.json("status")["store"] == "ok", "a healthy store")
         assert siplib_register(server, bob, "later").status == 200
         server.kill()
         server.start()
@@ -283,7 +283,7 @@ def test_second_process_on_the_same_state_is_refused(make_server):
     text = make_conf(d, free_port()).replace('"%s/state"' % d, '"%s/state"' % server.dir)
     other = Daemon(text, d, 0)
     other.start(wait=False)
-    assert other.process.wait(20) == 2
+    assert other.process.wait(WAIT_S) == 2
     assert "in use by another" in other.log()
 
 
@@ -311,7 +311,7 @@ def test_a_database_that_is_not_ours_is_refused_and_never_changed(make_server, w
         db.close()
     before = path.read_bytes()
     server.start(wait=False)
-    assert server.process.wait(20) == 2
+    assert server.process.wait(WAIT_S) == 2
     assert str(path) in server.log()
     assert path.read_bytes() == before
     server.process = None

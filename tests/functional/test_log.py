@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import BUILD, SLOW
+from conftest import BUILD, WAIT_S
 from siplib import auth_params, digest_for
 from test_daemon import rewrite
 
@@ -165,7 +165,7 @@ def test_journal_gets_native_fields(make_server, tmpdir_short):
     where.mkdir()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as j:
         j.bind(str(where / "socket"))
-        j.settimeout(20 * SLOW)
+        j.settimeout(WAIT_S)
         script = ('mount -t tmpfs none /run && mkdir -p /run/systemd/journal && '
                   'mount --bind "$1" /run/systemd/journal && shift && exec "$@"')
         s.process = subprocess.Popen(["unshare", "-m", "sh", "-c", script, "sh", where, BUILD / "src/belfryd", "-f",

@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from conftest import ROOT, free_port
+from conftest import ROOT, WAIT_S, free_port
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def measured(make_server):
 
 
 def page(server):
-    with urllib.request.urlopen(server.metrics, timeout=20) as r:
+    with urllib.request.urlopen(server.metrics, timeout=WAIT_S) as r:
         assert r.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         return r.read().decode()
 
@@ -152,7 +152,7 @@ def test_calls_move_setup_transactions_and_retransmissions(measured, peer):
 
 
 def test_retransmissions_of_ours_are_counted(measured, peer):
-    alice, bob = peer(measured), peer(measured, user="bob")
+    alice, bob = peer(measured), peer(measured, user="bob", repeats=True)
     bob.register()
     with moved(measured, 'belfry_retransmissions_total{direction="sent"}'):
         alice.send(alice.request("MESSAGE", bob.aor).raw)
@@ -270,7 +270,7 @@ def test_stats_and_page_are_the_same_figures(measured):
 def test_only_the_page_is_served(measured):
     for url, data in ((measured.metrics[:-8], None), (measured.metrics + "/x", None), (measured.metrics, b"x")):
         with pytest.raises(urllib.error.HTTPError):
-            urllib.request.urlopen(urllib.request.Request(url, data=data), timeout=20)
+            urllib.request.urlopen(urllib.request.Request(url, data=data), timeout=WAIT_S)
 
 
 def test_page_is_off_by_default_and_comes_with_a_reload(make_server):
@@ -293,5 +293,5 @@ def test_address_in_use_is_exit_2(measured, make_server):
     port = int(measured.metrics.split(":")[2].split("/")[0])
     s = make_server(start=False, extra='metrics: { listen = "127.0.0.1:%d"; };' % port)
     s.start(wait=False)
-    assert s.process.wait(20) == 2 and "metrics.listen 127.0.0.1:%d: Address already in use" % port in s.log()
+    assert s.process.wait(WAIT_S) == 2 and "metrics.listen 127.0.0.1:%d: Address already in use" % port in s.log()
     s.process = None

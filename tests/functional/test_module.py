@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import pytest
-from conftest import BUILD, ROOT
+from conftest import BUILD, ROOT, WAIT_S
 
 SCREEN = 'screen: { agents = ( "bad-scanner" ); status = 404; };'
 CPPFLAGS = "CPPFLAGS=-I%s -I%s" % (ROOT / "include", ROOT / "src")
@@ -25,7 +25,7 @@ def module_dir(tmp_path_factory):
 
 def refused(server):
     server.start(wait=False)
-    assert server.process.wait(20) == 1
+    assert server.process.wait(WAIT_S) == 1
     server.process = None
     return server.log()
 

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import free_port
+from conftest import WAIT_S, free_port
 
 pytestmark = pytest.mark.skipif(shutil.which("sipp") is None, reason="SIPp is not installed")
 HERE = pathlib.Path(__file__).parent / "sipp"
@@ -15,12 +15,12 @@ TRANSPORT = {"udp": "u1", "tcp": "t1"}
 def sipp(server, scenario, port, directory, proto="udp", calls=1, rate=10, background=False, extra=()):
     cmd = ["sipp", "%s:%d" % (server.ip, server.port), "-sf", str(HERE / scenario), "-i", "127.0.0.1",
            "-p", str(port), "-t", TRANSPORT[proto], "-m", str(calls), "-r", str(rate), "-nostdin",
-           "-timeout", "40s", "-timeout_error", "-trace_err", "-cid_str", "%u-%p-" + scenario + "@%s", *extra]
+           "-timeout", "%ds" % (4 * WAIT_S), "-timeout_error", "-trace_err", "-cid_str", "%u-%p-" + scenario + "@%s", *extra]
     log = open(directory / (scenario + ".out"), "wb")
     p = subprocess.Popen(cmd, cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     if background:
         return p
-    assert p.wait(60) == 0, "%s failed\n%s" % (scenario, errors(directory))
+    assert p.wait(5 * WAIT_S) == 0, "%s failed\n%s" % (scenario, errors(directory))
     return p
 
 
@@ -48,7 +48,7 @@ def test_sipp_scenario(server, tmp_path, proto, uac, uas, calls):
     try:
         register(server, tmp_path, [port], proto)
         sipp(server, uac, free_port(), tmp_path, proto, calls=calls, rate=100)
-        assert callee.wait(20) == 0, errors(tmp_path)
+        assert callee.wait(WAIT_S) == 0, errors(tmp_path)
     finally:
         if callee.poll() is None:
             callee.kill()
@@ -68,7 +68,7 @@ def test_sipp_fork_to_three_phones(server, tmp_path):
         register(server, tmp_path, ports, "udp")
         sipp(server, "uac.xml", free_port(), tmp_path, calls=1)
         for i, p in enumerate(phones):
-            assert p.wait(20) == 0, errors(tmp_path / str(i))
+            assert p.wait(WAIT_S) == 0, errors(tmp_path / str(i))
     finally:
         for p in phones:
             if p.poll() is None:

@@ -10,7 +10,7 @@ import subprocess
 
 import conftest
 import pytest
-from siplib import digest
+from siplib import WAIT_S, digest
 
 needs_tshark = pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is not installed")
 
@@ -43,7 +43,7 @@ class Trace:
             self.process.send_signal(how)
         self.text += self.process.stdout.read()  # communicate() would miss what has been buffered
         err = self.process.stderr.read()
-        assert self.process.wait(20) == 0, err
+        assert self.process.wait(WAIT_S) == 0, err
         return self.text
 
 
@@ -246,7 +246,7 @@ def test_a_capture_goes_to_the_standard_output(server, peer):
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert b"Ctrl-C" in p.stderr.readline()
     alice.ask(alice.request("OPTIONS", "sip:example.com"))
-    out, _ = p.communicate(timeout=20)
+    out, _ = p.communicate(timeout=WAIT_S)
     r = subprocess.run(["tshark", "-r", "-", "-Y", "sip"], input=out, capture_output=True)
     assert r.stdout.count(b"OPTIONS") >= 2, r.stderr
 
@@ -264,7 +264,7 @@ def test_a_client_that_does_not_read_is_told_what_it_missed(server, peer):
         assert alice.ask(alice.request("OPTIONS", "sip:example.com", body=b"x" * 30000)).status == 200
     seen = dropped = 0
     marker = alice.request("OPTIONS", "sip:example.com", call_id="the-last-one")
-    s.settimeout(20)
+    s.settimeout(WAIT_S)
     told = False
     while True:
         p = json.loads(f.readline())["params"]
@@ -296,13 +296,13 @@ def test_the_trace_ends_with_its_client_and_with_the_server(server, peer, trace)
     s.sendall(b'{"jsonrpc":"2.0","id":1,"method":"trace"}\n')
     assert b"started" in s.recv(1000)
     s.shutdown(socket.SHUT_WR)
-    s.settimeout(10)
+    s.settimeout(WAIT_S)
     assert s.recv(1000) == b""
     t = trace(server)
     server.ctl("stop")
-    out, err = t.process.communicate(timeout=20)
+    out, err = t.process.communicate(timeout=WAIT_S)
     assert t.process.returncode == 2 and "closed the connection" in err
-    assert server.process.wait(20) == 0
+    assert server.process.wait(WAIT_S) == 0
 
 
 def test_wrong_arguments_are_refused(server, tmp_path):

@@ -95,12 +95,13 @@ static void wait_for_health(bool ok)
 {
 	char text[256];
 
-	for (int i = 0; i < 400; i++) {
+	uint64_t end = unit_wait_begin();
+
+	do {
 		if (str_eq(store_health(store, text, sizeof(text)), STR("ok")) == ok) {
 			return;
 		}
-		(void)poll(NULL, 0, 10);
-	}
+	} while (unit_wait_more(end));
 	ck_abort_msg("health stays %s", text);
 }
 
@@ -553,6 +554,7 @@ static void kill_rounds(enum loc_durability durability)
 	ck_assert_ptr_ne(shared, MAP_FAILED);
 	tmp_dir(dir, sizeof(dir));
 	for (unsigned round = 0; round < ROUNDS; round++) {
+		uint64_t end;
 		pid_t pid;
 		int status;
 
@@ -561,8 +563,8 @@ static void kill_rounds(enum loc_durability durability)
 		if (pid == 0) {
 			run_until_killed(durability, round * 7919 + 1);
 		}
-		for (int i = 0; i < 500 && atomic_load(&shared->acks) < last_acks + 50; i++) {
-			(void)poll(NULL, 0, 10);
+		end = unit_wait_begin();
+		while (atomic_load(&shared->acks) < last_acks + 50 && unit_wait_more(end)) {
 		}
 		(void)usleep((useconds_t)(round * 3701) % 20000);
 		ck_assert_int_eq(kill(pid, SIGKILL), 0);

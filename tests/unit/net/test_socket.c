@@ -17,41 +17,63 @@ static struct net_addr addr_of(const char *host, uint16_t port)
 	return addr;
 }
 
-static struct net_addr free_addr(int type, const char *host)
-{
-	struct net_addr asked = addr_of(host, 0), bound;
+typedef int(opener)(const struct net_addr *addr);
 
-	ck_assert_int_eq(net_probe(type, &asked, &bound), 0);
-	ck_assert_uint_ne(bound.port, 0);
-	return bound;
+/* At any free port. */
+static int open_at(opener *open, const char *host, struct net_addr *addr_r)
+{
+	struct net_addr any = addr_of(host, 0);
+	int fd = open(&any);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(net_local_addr(fd, addr_r), 0);
+	ck_assert_uint_ne(addr_r->port, 0);
+	return fd;
+}
+
+/* Nothing is there and nothing can come: a stream socket that does not listen refuses, a datagram
+ * one that is connected elsewhere hears nobody else. */
+static int open_dead(int type, const char *host, struct net_addr *addr_r)
+{
+	struct net_addr addr = addr_of(host, 0);
+	struct sockaddr_storage ss;
+	socklen_t n = net_addr_to_sockaddr(&addr, &ss);
+	int fd = socket(ss.ss_family, type | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&ss, n), 0);
+	ck_assert_int_eq(net_local_addr(fd, addr_r), 0);
+	if (type == SOCK_DGRAM) {
+		addr.port = 9;
+		n = net_addr_to_sockaddr(&addr, &ss);
+		ck_assert_int_eq(connect(fd, (struct sockaddr *)&ss, n), 0);
+	}
+	return fd;
 }
 
 static void wait_for(int fd, short what)
 {
 	struct pollfd p = { .fd = fd, .events = what };
 
-	ck_assert_int_eq(poll(&p, 1, 5000), 1);
+	ck_assert_int_eq(poll(&p, 1, unit_wait_ms()), 1);
 }
 
 START_TEST(a_probe_notices_sockets_that_would_share_the_address)
 {
-	struct net_addr addr = free_addr(SOCK_DGRAM, "127.0.0.1"), bound;
-	int one = net_udp_open(&addr), two = net_udp_open(&addr), tcp, tcp2;
+	struct net_addr addr, bound, any = addr_of("127.0.0.1", 0);
+	int one = open_at(net_udp_open, "127.0.0.1", &addr), two = net_udp_open(&addr), tcp, tcp2;
 
-	ck_assert_int_ge(one, 0);
 	ck_assert_int_ge(two, 0);
 	ck_assert_int_eq(net_probe(SOCK_DGRAM, &addr, &bound), -EADDRINUSE);
-	addr = free_addr(SOCK_STREAM, "::1");
-	tcp = net_tcp_listen(&addr);
+	tcp = open_at(net_tcp_listen, "::1", &addr);
 	tcp2 = net_tcp_listen(&addr);
-	ck_assert_int_ge(tcp, 0);
 	ck_assert_int_ge(tcp2, 0);
 	ck_assert_int_eq(net_probe(SOCK_STREAM, &addr, &bound), -EADDRINUSE);
 	close(one);
 	close(two);
 	close(tcp);
 	close(tcp2);
-	ck_assert_int_eq(net_probe(SOCK_STREAM, &addr, &bound), 0);
+	ck_assert_int_eq(net_probe(SOCK_STREAM, &any, &bound), 0);
+	ck_assert_uint_ne(bound.port, 0);
 }
 END_TEST
 
@@ -67,10 +89,11 @@ END_TEST
 
 START_TEST(both_families_can_have_the_same_port)
 {
-	struct net_addr v4 = free_addr(SOCK_DGRAM, "0.0.0.0"), v6 = addr_of("::", v4.port);
-	int one = net_udp_open(&v4), two = net_udp_open(&v6);
+	struct net_addr v4, v6;
+	int one = open_at(net_udp_open, "0.0.0.0", &v4), two;
 
-	ck_assert_int_ge(one, 0);
+	v6 = addr_of("::", v4.port);
+	two = net_udp_open(&v6);
 	ck_assert_int_ge(two, 0);
 	close(one);
 	close(two);
@@ -79,9 +102,8 @@ END_TEST
 
 START_TEST(a_connection_has_both_addresses)
 {
-	struct net_addr addr = free_addr(SOCK_STREAM, "127.0.0.1"), from = addr_of("127.0.0.9", 1);
-	struct net_addr remote, local, peer;
-	int listening = net_tcp_listen(&addr), fd, conn;
+	struct net_addr addr, from = addr_of("127.0.0.9", 1), remote, local, peer;
+	int listening = open_at(net_tcp_listen, "127.0.0.1", &addr), fd, conn;
 
 	ck_assert_int_eq(net_tcp_accept(listening, &remote), -EAGAIN);
 	fd = net_tcp_connect(&addr, &from);
@@ -104,8 +126,8 @@ END_TEST
 
 START_TEST(a_refused_connection_gives_its_error)
 {
-	struct net_addr addr = free_addr(SOCK_STREAM, "127.0.0.1");
-	int fd = net_tcp_connect(&addr, NULL);
+	struct net_addr addr;
+	int dead = open_dead(SOCK_STREAM, "127.0.0.1", &addr), fd = net_tcp_connect(&addr, NULL);
 
 	if (fd >= 0) {
 		wait_for(fd, POLLOUT);
@@ -115,6 +137,7 @@ START_TEST(a_refused_connection_gives_its_error)
 	} else {
 		ck_assert_int_eq(fd, -ECONNREFUSED);
 	}
+	close(dead);
 	ck_assert_int_eq(net_socket_error(-1), -EBADF);
 }
 END_TEST
@@ -122,9 +145,9 @@ END_TEST
 /* From @local through the wildcard socket to one that sees where it came from. */
 static void leaves_from(const char *any, const char *local_host)
 {
-	struct net_addr addr = free_addr(SOCK_DGRAM, any), local = addr_of(local_host, 0);
-	struct net_addr peer_addr = free_addr(SOCK_DGRAM, local_host), seen, to;
-	int fd = net_udp_open(&addr), peer = net_udp_open(&peer_addr);
+	struct net_addr addr, local = addr_of(local_host, 0), peer_addr, seen, to;
+	int fd = open_at(net_udp_open, any, &addr);
+	int peer = open_at(net_udp_open, local_host, &peer_addr);
 	_Alignas(8) char space[NET_PKTINFO_SPACE];
 	struct sockaddr_storage ss;
 	char text[8];
@@ -164,8 +187,8 @@ END_TEST
 
 static void icmp_comes_back(const char *host)
 {
-	struct net_addr addr = free_addr(SOCK_DGRAM, host), gone = free_addr(SOCK_DGRAM, host), got;
-	int fd = net_udp_open(&addr), err;
+	struct net_addr addr, gone, got;
+	int fd = open_at(net_udp_open, host, &addr), dead = open_dead(SOCK_DGRAM, host, &gone), err;
 	struct sockaddr_storage ss;
 	socklen_t n = net_addr_to_sockaddr(&gone, &ss);
 
@@ -176,6 +199,7 @@ static void icmp_comes_back(const char *host)
 	ck_assert_int_eq(err, ECONNREFUSED);
 	ck_assert(net_addr_eq(&got, &gone));
 	ck_assert(!net_udp_next_error(fd, &got, &err));
+	close(dead);
 	close(fd);
 }
 

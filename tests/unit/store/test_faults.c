@@ -156,15 +156,15 @@ static void remember(int *from)
 static void wait_for_health(const char *want)
 {
 	char text[256];
-	struct str health = STR_NONE;
+	uint64_t end = unit_wait_begin();
+	struct str health;
 
-	for (int i = 0; i < 400; i++) {
+	do {
 		health = store_health(s, text, sizeof(text));
 		if (str_contains_nocase(health, str_from(want))) {
 			return;
 		}
-		(void)poll(NULL, 0, 10);
-	}
+	} while (unit_wait_more(end));
 	ck_abort_msg("health is \"%.*s\", not \"%s\"", STR_FMT(health), want);
 }
 

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support/unit.h"
 
+#include <poll.h>
 #include <stdio.h>
+#include <time.h>
+
+#define PAUSE_MS 5
 
 int unit_main(const char *name, const TTest *const *tests, size_t n)
 {
@@ -20,6 +24,33 @@ int unit_main(const char *name, const TTest *const *tests, size_t n)
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int unit_wait_ms(void)
+{
+	const char *text = getenv("CK_TIMEOUT_MULTIPLIER");
+	double times = text ? strtod(text, NULL) : 1;
+
+	return (int)(1000 * UNIT_WAIT_S * (times > 1 && times < 1000 ? times : 1));
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+uint64_t unit_wait_begin(void)
+{
+	return now_ms() + (uint64_t)unit_wait_ms();
+}
+
+bool unit_wait_more(uint64_t end)
+{
+	(void)poll(NULL, 0, PAUSE_MS);
+	return now_ms() < end;
 }
 
 const char *unit_data(const char *name)

@@ -22,7 +22,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNIT_TIMEOUT_S 60 /* of one test; times CK_TIMEOUT_MULTIPLIER */
+#define UNIT_TIMEOUT_S 240 /* of one test; times CK_TIMEOUT_MULTIPLIER */
+#define UNIT_WAIT_S    60  /* for what has to come; times the same */
+
+/* How long to wait for what has to come, so that only a test that fails waits that long however
+ * slow the machine: UNIT_WAIT_S. */
+int unit_wait_ms(void);
+/* For what cannot be waited for but only looked at again: when to give up, and a pause before the
+ * next look (false: it is time to give up).
+ *
+ *	uint64_t end = unit_wait_begin();
+ *	while (!is_there() && unit_wait_more(end)) {
+ *	}
+ */
+uint64_t unit_wait_begin(void);
+bool unit_wait_more(uint64_t end);
 
 int unit_main(const char *name, const TTest *const *tests, size_t n);
 

@@ -10,8 +10,6 @@
 
 #include "util/err.h"
 
-#define WAIT_S 5
-
 /* --- the server ----------------------------------------------------------------------------------
  */
 
@@ -69,8 +67,8 @@ static void on_request(void *arg, struct sip_msg *msg, const struct tp_flow *fro
 	}
 	pthread_mutex_lock(&u->e->lock);
 	u->e->requests[u->w->id]++;
-	u->e->last = *from;
-	u->e->last_error = msg->error;
+	u->e->seen.last = *from;
+	u->e->seen.last_error = msg->error;
 	changed(u->e);
 	if (u->e->is_keeping && u->e->kept_n < ECHO_KEPT_MAX) {
 		u->e->kept[u->e->kept_n++] = msg;
@@ -87,7 +85,7 @@ static void on_response(void *arg, struct sip_msg *msg, const struct tp_flow *fr
 
 	pthread_mutex_lock(&u->e->lock);
 	u->e->responses[u->w->id]++;
-	u->e->last = *from;
+	u->e->seen.last = *from;
 	changed(u->e);
 	sip_msg_unref(&msg);
 }
@@ -99,8 +97,8 @@ static void on_unreachable(void *arg, uint8_t proto, const struct net_addr *remo
 	(void)proto;
 	pthread_mutex_lock(&u->e->lock);
 	u->e->unreachable++;
-	u->e->gone = *remote;
-	u->e->gone_conn = conn;
+	u->e->seen.gone = *remote;
+	u->e->seen.gone_conn = conn;
 	changed(u->e);
 }
 
@@ -128,7 +126,7 @@ static void on_flow(void *arg, const struct tp_flow *flow, bool up)
 	pthread_mutex_lock(&u->e->lock);
 	u->e->up += up;
 	u->e->down += !up;
-	u->e->last = up ? *flow : u->e->last;
+	u->e->seen.last = up ? *flow : u->e->seen.last;
 	changed(u->e);
 }
 
@@ -238,7 +236,7 @@ void echo_turn(struct echo *e)
 
 void echo_turn_until_readable(struct echo *e, int fd)
 {
-	time_t end = time(NULL) + WAIT_S;
+	uint64_t end = unit_wait_begin();
 	char c;
 
 	do {
@@ -246,7 +244,7 @@ void echo_turn_until_readable(struct echo *e, int fd)
 		if (recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0) {
 			return;
 		}
-	} while (time(NULL) < end);
+	} while (unit_wait_more(end));
 	ck_abort_msg("nothing came");
 }
 
@@ -280,7 +278,7 @@ void echo_wait(struct echo *e, const unsigned *counter, unsigned n)
 	int err = 0;
 
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += WAIT_S;
+	until.tv_sec += unit_wait_ms() / 1000;
 	pthread_mutex_lock(&e->lock);
 	while (*counter < n && err == 0) {
 		err = pthread_cond_timedwait(&e->changed, &e->lock, &until);
@@ -301,10 +299,14 @@ unsigned echo_sum(struct echo *e, const unsigned *per_worker)
 	return sum;
 }
 
-void echo_sync(struct echo *e)
+struct echo_seen echo_seen(struct echo *e)
 {
+	struct echo_seen seen;
+
 	pthread_mutex_lock(&e->lock);
+	seen = e->seen;
 	pthread_mutex_unlock(&e->lock);
+	return seen;
 }
 
 struct call {
@@ -360,7 +362,7 @@ struct net_addr addr_of(const char *host, uint16_t port)
 
 static int client_socket(int type, int family)
 {
-	const struct timeval tv = { .tv_sec = WAIT_S };
+	const struct timeval tv = { .tv_sec = unit_wait_ms() / 1000 };
 	int fd = socket(family == 6 ? AF_INET6 : AF_INET, type | SOCK_CLOEXEC, 0);
 
 	ck_assert_int_ge(fd, 0);
@@ -389,6 +391,21 @@ int client_bind(int type, int family, struct net_addr *addr_r)
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&ss, n), 0);
 	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&ss, &n), 0);
 	net_addr_from_sockaddr((struct sockaddr *)&ss, addr_r);
+	return fd;
+}
+
+/* A stream socket that does not listen refuses; a datagram one that is connected elsewhere hears
+ * nobody else. */
+int client_bind_dead(int type, struct net_addr *addr_r)
+{
+	const struct net_addr elsewhere = addr_of("127.0.0.9", 9);
+	struct sockaddr_storage ss;
+	socklen_t n = net_addr_to_sockaddr(&elsewhere, &ss);
+	int fd = client_bind(type, 4, addr_r);
+
+	if (type == SOCK_DGRAM) {
+		ck_assert_int_eq(connect(fd, (struct sockaddr *)&ss, n), 0);
+	}
 	return fd;
 }
 

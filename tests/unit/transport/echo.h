@@ -23,6 +23,13 @@ struct echo_user { /* one per worker */
 	struct iovec packet;
 };
 
+struct echo_seen {
+	struct tp_flow last;  /* of the last message, or flow that came up */
+	int last_error;       /* of the last request */
+	struct net_addr gone; /* who was unreachable last */
+	uint64_t gone_conn;
+};
+
 struct echo {
 	struct conf conf;
 	struct conf_listen listens[ECHO_PORTS_MAX];
@@ -41,10 +48,7 @@ struct echo {
 	pthread_cond_t changed;
 	unsigned requests[ECHO_WORKERS_MAX], responses[ECHO_WORKERS_MAX];
 	unsigned unreachable, up, down, packets;
-	struct net_addr gone;
-	uint64_t gone_conn;
-	struct tp_flow last; /* of the last request, or flow that came up */
-	int last_error;      /* of the last request */
+	struct echo_seen seen;
 };
 
 /* Defaults, and a listener on an address with port 0. */
@@ -58,19 +62,20 @@ void echo_stop(struct echo *e);
 int echo_start_here(struct echo *e, unsigned workers);
 /* A turn of each worker. */
 void echo_turn(struct echo *e);
-/* Until @fd can be read or 5 s have passed; then fails the test. */
+/* Until @fd can be read. */
 void echo_turn_until_readable(struct echo *e, int fd);
 /* On the only worker, that runs here. */
 void echo_drop_kept(struct echo *e);
 
-/* Waits (5 s at most) until *counter is at least n. */
+/* All waits fail the test after unit_wait_ms(). */
+/* Waits until *counter is at least n. */
 void echo_wait(struct echo *e, const unsigned *counter, unsigned n);
 unsigned echo_sum(struct echo *e, const unsigned *per_worker);
 /* Runs on a worker, and waits for its end. */
 void echo_call(struct echo *e, unsigned worker, void (*fn)(struct echo_user *u, void *arg),
                void *arg);
-/* What the workers have done before is seen by this thread from now on. */
-void echo_sync(struct echo *e);
+/* A copy: the workers go on. */
+struct echo_seen echo_seen(struct echo *e);
 uint64_t echo_counted(struct echo *e, const char *name, const char *labels);
 
 /* --- the client ----------------------------------------------------------------------------------
@@ -78,14 +83,16 @@ uint64_t echo_counted(struct echo *e, const char *name, const char *labels);
 
 struct net_addr echo_addr(const struct echo *e, size_t listener);
 struct net_addr addr_of(const char *host, uint16_t port);
-/* A socket that waits 5 s at most, connected to @to. */
+/* A socket connected to @to. */
 int client_open(int type, const struct net_addr *to);
 /* The same bound to 127.0.0.1 or ::1, and its address. */
 int client_bind(int type, int family, struct net_addr *addr_r);
+/* An address where nothing is, and nothing can come while the socket is open. */
+int client_bind_dead(int type, struct net_addr *addr_r);
 /* OPTIONS with the number in its Call-ID, in a static buffer. */
 struct str client_options(const char *transport, unsigned number);
 void client_send(int fd, struct str bytes);
-/* What comes next, up to what was asked; fails the test after 5 s. Static buffer. */
+/* What comes next, up to what was asked. Static buffer. */
 struct str client_receive(int fd);
 /* Reads a stream to its end. */
 struct str client_receive_all(int fd);

@@ -169,7 +169,7 @@ END_TEST
 START_TEST(a_full_mailbox_drops_datagrams)
 {
 	const char *labels = "reason=\"mailbox_full\"";
-	unsigned got;
+	uint64_t end, got, dropped;
 	int fd;
 
 	echo_init(&e);
@@ -178,13 +178,15 @@ START_TEST(a_full_mailbox_drops_datagrams)
 	for (unsigned i = 0; i < 200; i++) {
 		client_send(fd, client_options("UDP", i));
 	}
-	for (int i = 0; i < 20; i++) {
+	end = unit_wait_begin();
+	do {
 		echo_turn(&e);
-	}
-	got = echo_sum(&e, e.requests);
+		got = echo_sum(&e, e.requests);
+		dropped = echo_counted(&e, "belfry_udp_dropped_total", labels);
+	} while (got + dropped < 200 && unit_wait_more(end));
 	ck_assert_uint_gt(got, 0);
 	ck_assert_uint_lt(got, 200);
-	ck_assert_uint_eq(got + echo_counted(&e, "belfry_udp_dropped_total", labels), 200);
+	ck_assert_uint_eq(got + dropped, 200);
 	stop(fd);
 }
 END_TEST
@@ -310,7 +312,7 @@ START_TEST(a_write_error_ends_the_stream)
 	}
 	ck_assert_uint_eq(e.down, 1);
 	ck_assert_uint_eq(e.unreachable, 1);
-	ck_assert_uint_ne(e.gone_conn, 0);
+	ck_assert_uint_ne(e.seen.gone_conn, 0);
 	stop(fd);
 }
 END_TEST

@@ -52,6 +52,7 @@ static void expect_answers(int fd, unsigned n)
 static void byte_by_byte(unsigned workers)
 {
 	struct net_addr to;
+	struct tp_flow last;
 	int fd = start(workers, &to);
 
 	for (unsigned i = 0; i < 3; i++) {
@@ -62,9 +63,9 @@ static void byte_by_byte(unsigned workers)
 		}
 		client_expect(fd, "SIP/2.0 200 ", i);
 	}
-	echo_sync(&e);
-	ck_assert(e.last.accepted && e.last.conn && e.last.proto == TP_TCP);
-	ck_assert(net_addr_eq(&e.last.local, &to));
+	last = echo_seen(&e).last;
+	ck_assert(last.accepted && last.conn && last.proto == TP_TCP);
+	ck_assert(net_addr_eq(&last.local, &to));
 	stop(fd);
 }
 
@@ -279,6 +280,7 @@ START_TEST(a_peer_that_has_shut_down_its_side_still_gets_the_answer)
 {
 	struct net_addr to;
 	int fd = start(4, &to);
+	struct tp_flow last;
 	struct str got;
 
 	for (unsigned i = 0; i < 4; i++) {
@@ -288,7 +290,8 @@ START_TEST(a_peer_that_has_shut_down_its_side_still_gets_the_answer)
 	expect_answers(fd, 4);
 	echo_wait(&e, &e.unreachable, 4);
 	echo_wait(&e, &e.down, 1);
-	ck_assert(!transport_flow_is_alive(e.g, &e.last));
+	last = echo_seen(&e).last;
+	ck_assert(!transport_flow_is_alive(e.g, &last));
 	got = client_receive_all(fd);
 	ck_assert_uint_eq(got.n, 0);
 	stop(fd);
@@ -311,13 +314,12 @@ START_TEST(the_end_of_a_connection_is_told_to_every_worker)
 	int fd = start(4, &to);
 
 	echo_wait(&e, &e.up, 1);
-	echo_sync(&e);
-	flow = e.last;
+	flow = echo_seen(&e).last;
 	ck_assert(transport_flow_is_alive(e.g, &flow));
 	reset(fd);
 	echo_wait(&e, &e.unreachable, 4);
 	echo_wait(&e, &e.down, 1);
-	ck_assert_uint_eq(e.gone_conn, flow.conn);
+	ck_assert_uint_eq(echo_seen(&e).gone_conn, flow.conn);
 	ck_assert(!transport_flow_is_alive(e.g, &flow));
 	fd = client_open(SOCK_STREAM, &to); /* its slot is used again */
 	echo_wait(&e, &e.up, 2);
@@ -361,7 +363,8 @@ START_TEST(connections_over_the_limit_are_closed_at_once)
 	}
 	fds[2] = client_open(SOCK_STREAM, &to);
 	ck_assert_int_le(recv(fds[2], huge, 1, 0), 0);
-	ck_assert_uint_eq(echo_counted(&e, "belfry_rejected_total", "reason=\"connection_limit\""), 1);
+	ck_assert_uint_eq(echo_counted(&e, "belfry_rejected_total", "reason=\"connection_limit\""),
+	                  1);
 	close(fds[2]);
 	reset(fds[0]);
 	echo_wait(&e, &e.down, 1);
@@ -420,8 +423,7 @@ START_TEST(output_for_a_peer_that_does_not_read_is_bounded)
 	int fd = start(1, &to);
 
 	echo_wait(&e, &e.up, 1);
-	echo_sync(&e);
-	s.flow = e.last;
+	s.flow = echo_seen(&e).last;
 	for (int i = 0; i < 2000 && s.err == 0; i++) {
 		echo_call(&e, 0, send_blocks, &s);
 	}
@@ -483,8 +485,7 @@ START_TEST(a_connection_that_we_opened_is_used_again)
 	/* And the peer may send on it too. */
 	client_send(fd, client_options("TCP", 9));
 	client_expect(fd, "SIP/2.0 200 ", 9);
-	echo_sync(&e);
-	ck_assert(!e.last.accepted);
+	ck_assert(!echo_seen(&e).last.accepted);
 	close(fd);
 	close(listening);
 	stop(ours);
@@ -526,17 +527,19 @@ START_TEST(a_refused_connection_is_told_to_every_worker)
 {
 	struct sending s = { .n = 1 };
 	struct net_addr to;
-	int ours = start(4, &to), listening = listen_on(&s.to);
+	struct echo_seen seen;
+	int ours = start(4, &to), dead = client_bind_dead(SOCK_STREAM, &s.to);
 
-	close(listening);
 	echo_call(&e, 1, send_to, &s);
 	if (s.err == 0) {
 		echo_wait(&e, &e.unreachable, 4);
-		ck_assert(net_addr_eq(&e.gone, &s.to));
-		ck_assert_uint_eq(e.gone_conn, s.flow.conn);
+		seen = echo_seen(&e);
+		ck_assert(net_addr_eq(&seen.gone, &s.to));
+		ck_assert_uint_eq(seen.gone_conn, s.flow.conn);
 	} else {
 		ck_assert_int_eq(s.err, BELFRY_EUNREACH);
 	}
+	close(dead);
 	stop(ours);
 }
 END_TEST
@@ -604,6 +607,19 @@ START_TEST(a_ban_closes_the_streams_of_its_source_and_lets_no_more_in)
 }
 END_TEST
 
+/* Keeps the port from others, and does not listen there. */
+static int hold_port(const struct net_addr *addr)
+{
+	struct sockaddr_storage ss;
+	socklen_t n = net_addr_to_sockaddr(addr, &ss);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&ss, n), 0);
+	return fd;
+}
+
 START_TEST(a_reload_that_closes_a_listener_keeps_its_connections)
 {
 	struct conf_listen next = { .transport = CONF_TCP };
@@ -611,7 +627,7 @@ START_TEST(a_reload_that_closes_a_listener_keeps_its_connections)
 	struct conf conf;
 	char *error = NULL;
 	void *plan;
-	int fd = start(4, &to), refused;
+	int fd = start(4, &to), held = hold_port(&to), refused;
 
 	client_send(fd, client_options("TCP", 1));
 	client_expect(fd, "SIP/2.0 200 ", 1);
@@ -629,10 +645,11 @@ START_TEST(a_reload_that_closes_a_listener_keeps_its_connections)
 	if (refused >= 0) {
 		struct pollfd p = { .fd = refused, .events = POLLOUT };
 
-		ck_assert_int_eq(poll(&p, 1, 5000), 1);
+		ck_assert_int_eq(poll(&p, 1, unit_wait_ms()), 1);
 		ck_assert_int_eq(net_socket_error(refused), -ECONNREFUSED);
 		close(refused);
 	}
+	close(held);
 	stop(fd);
 }
 END_TEST

@@ -68,6 +68,7 @@ END_TEST
 START_TEST(a_reply_goes_to_the_source_and_says_what_it_was)
 {
 	struct net_addr server;
+	struct tp_flow last;
 	struct str got;
 	char want[128];
 	int fd;
@@ -79,13 +80,13 @@ START_TEST(a_reply_goes_to_the_source_and_says_what_it_was)
 	fd = client_open(SOCK_DGRAM, &server);
 	client_send(fd, client_options("UDP", 1));
 	got = client_receive(fd);
-	echo_sync(&e);
-	ck_assert_uint_eq(e.last.remote.family, 4);
-	snprintf(want, sizeof(want), "rport=%u", e.last.remote.port);
+	last = echo_seen(&e).last;
+	ck_assert_uint_eq(last.remote.family, 4);
+	snprintf(want, sizeof(want), "rport=%u", last.remote.port);
 	ck_assert(str_contains_nocase(got, str_from(want)));
 	ck_assert(str_contains_nocase(got, STR("received=127.0.0.1")));
-	ck_assert(net_addr_eq(&e.last.local, &server));
-	ck_assert(!e.last.accepted && e.last.conn == 0 && e.last.proto == TP_UDP);
+	ck_assert(net_addr_eq(&last.local, &server));
+	ck_assert(!last.accepted && last.conn == 0 && last.proto == TP_UDP);
 	close(fd);
 	echo_stop(&e);
 }
@@ -95,14 +96,15 @@ END_TEST
 static void answers_from(const char *any, const char *host)
 {
 	struct net_addr to;
+	struct tp_flow last;
 
 	echo_init(&e);
 	echo_listen(&e, CONF_UDP, any);
 	echo_start(&e, 1);
 	to = addr_of(host, echo_addr(&e, 0).port);
 	ask_many(&to, 0, 3);
-	echo_sync(&e);
-	ck_assert(net_addr_eq(&e.last.local, &to));
+	last = echo_seen(&e).last;
+	ck_assert(net_addr_eq(&last.local, &to));
 	echo_stop(&e);
 }
 
@@ -139,8 +141,7 @@ START_TEST(datagrams_of_any_length_are_read_whole)
 		memset(text + n, 'x', body);
 		client_send(fd, str_make(text, sizes[i]));
 		client_expect(fd, "SIP/2.0 200 ", i);
-		echo_sync(&e);
-		ck_assert_int_eq(e.last_error, 0);
+		ck_assert_int_eq(echo_seen(&e).last_error, 0);
 	}
 	close(fd);
 	echo_stop(&e);
@@ -270,7 +271,7 @@ START_TEST(a_register_goes_to_the_worker_of_its_address_of_record)
 		client_send(fd, str_make(text, (size_t)n));
 		client_expect(fd, "SIP/2.0 200 ", i);
 	}
-	echo_sync(&e);
+	echo_seen(&e); /* what the workers have counted is seen here */
 	owner = transport_owner_of_aor(workers_get(e.ws, 0), STR("alice@example.com"));
 	ck_assert_uint_eq(e.requests[owner], 30);
 	close(fd);
@@ -326,23 +327,25 @@ END_TEST
 START_TEST(a_closed_port_is_told_to_every_worker_and_hurts_no_other_peer)
 {
 	struct sending dead = { .n = 1 }, alive = { .n = 1 };
-	int fd;
+	struct echo_seen seen;
+	int fd, dead_fd;
 
 	echo_init(&e);
 	echo_listen(&e, CONF_UDP, "127.0.0.1");
 	echo_start(&e, 4);
-	fd = client_bind(SOCK_DGRAM, 4, &dead.to);
-	close(fd);
+	dead_fd = client_bind_dead(SOCK_DGRAM, &dead.to);
 	fd = client_bind(SOCK_DGRAM, 4, &alive.to);
 	for (unsigned i = 1; i <= 5; i++) {
 		echo_call(&e, i % 4, send_hello, &dead);
 		echo_call(&e, i % 4, send_hello, &alive);
 		ck_assert_str_is(client_receive(fd), hello);
 		echo_wait(&e, &e.unreachable, 4 * i);
-		ck_assert(net_addr_eq(&e.gone, &dead.to));
-		ck_assert_uint_eq(e.gone_conn, 0);
+		seen = echo_seen(&e);
+		ck_assert(net_addr_eq(&seen.gone, &dead.to));
+		ck_assert_uint_eq(seen.gone_conn, 0);
 	}
 	ck_assert_uint_eq(echo_counted(&e, "belfry_icmp_errors_total", NULL), 5);
+	close(dead_fd);
 	close(fd);
 	echo_stop(&e);
 }

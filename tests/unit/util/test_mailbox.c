@@ -10,7 +10,6 @@
 
 #define SENDERS 4
 #define POSTS   20000 /* of each sender */
-#define WAIT_MS 10000 /* a wake-up that takes longer is lost */
 
 struct letter {
 	struct job job;
@@ -147,7 +146,8 @@ static int receive_all(struct mailbox *mb)
 		struct job *job = mailbox_take(mb);
 
 		if (!job && !mailbox_sleep(mb)) {
-			ck_assert_msg(is_readable(mb, WAIT_MS), "a wake-up is lost after %d", got);
+			ck_assert_msg(is_readable(mb, unit_wait_ms()), "a wake-up is lost after %d",
+			              got);
 			mailbox_awake(mb);
 		}
 		while (job) {
@@ -199,7 +199,7 @@ static void *play(void *arg)
 
 		while (!(job = mailbox_take(s->in))) {
 			if (!mailbox_sleep(s->in)) {
-				if (!is_readable(s->in, WAIT_MS)) {
+				if (!is_readable(s->in, unit_wait_ms())) {
 					return s;
 				}
 				mailbox_awake(s->in);
