@@ -68,17 +68,38 @@ static int parse_ip6(struct str host, struct net_addr *addr)
 	return 0;
 }
 
+/* 0 to 255 without leading zeros, up to @end or the next dot; NULL: it is none. */
+static const char *parse_octet(const char *p, const char *end, uint8_t *octet_r)
+{
+	const char *begin = p;
+	unsigned v = 0;
+
+	for (; p < end && ascii_is_digit((unsigned char)*p); p++) {
+		v = v * 10 + (unsigned)(*p - '0');
+		if (v > UINT8_MAX || (p > begin && *begin == '0')) {
+			return NULL;
+		}
+	}
+	*octet_r = (uint8_t)v;
+	return p > begin ? p : NULL;
+}
+
+/* What inet_pton() takes; on the path of every message. */
 static int parse_ip4(struct str host, struct net_addr *addr)
 {
-	char text[INET_ADDRSTRLEN];
+	const char *p = host.p, *end = p + host.n;
 
-	if (host.n >= sizeof(text)) {
-		return BELFRY_EPARSE;
-	}
-	memcpy(text, host.p, host.n);
-	text[host.n] = '\0';
 	addr->family = 4;
-	return inet_pton(AF_INET, text, addr->ip) == 1 ? 0 : BELFRY_EPARSE;
+	for (unsigned i = 0; i < IP4_LEN; i++) {
+		if (i > 0 && (p == end || *p++ != '.')) {
+			return BELFRY_EPARSE;
+		}
+		p = parse_octet(p, end, &addr->ip[i]);
+		if (p == NULL) {
+			return BELFRY_EPARSE;
+		}
+	}
+	return p == end ? 0 : BELFRY_EPARSE;
 }
 
 int net_addr_parse(struct str host, uint16_t port, struct net_addr *addr_r)
@@ -180,6 +201,18 @@ static char *number_print(char *p, unsigned v)
 	return p;
 }
 
+static char *octet_print(char *p, unsigned v)
+{
+	if (v >= 100) {
+		*p++ = (char)('0' + v / 100);
+	}
+	if (v >= 10) {
+		*p++ = (char)('0' + v / 10 % 10);
+	}
+	*p++ = (char)('0' + v % 10);
+	return p;
+}
+
 static size_t ip_print(const struct net_addr *a, char *out)
 {
 	char *p = out;
@@ -191,7 +224,7 @@ static size_t ip_print(const struct net_addr *a, char *out)
 		if (i > 0) {
 			*p++ = '.';
 		}
-		p = number_print(p, a->ip[i]);
+		p = octet_print(p, a->ip[i]);
 	}
 	*p = '\0';
 	return (size_t)(p - out);

@@ -31,15 +31,26 @@ static inline uint64_t load64(const void *p)
 	return le64toh(v);
 }
 
-/* The last word: what is left of the text, and the length in the top byte. */
-static inline uint64_t load_tail(const char *p, size_t left, size_t len)
+static inline uint64_t load32(const void *p)
 {
-	uint64_t v = (uint64_t)len << 56;
+	uint32_t v;
 
-	for (size_t i = 0; i < left; i++) {
-		v |= (uint64_t)(unsigned char)p[i] << (8 * i);
+	memcpy(&v, p, sizeof(v));
+	return le32toh(v);
+}
+
+/* The @n bytes (7 at most) from @p, the first one lowest; bytes that are read twice are ORed. */
+static inline uint64_t load_tail(const char *p, size_t n)
+{
+	const unsigned char *u = (const unsigned char *)p;
+
+	if (n >= 4) {
+		return load32(p) | load32(p + n - 4) << (8 * (n - 4));
 	}
-	return v;
+	if (n == 0) {
+		return 0;
+	}
+	return u[0] | (uint64_t)u[n / 2] << (8 * (n / 2)) | (uint64_t)u[n - 1] << (8 * (n - 1));
 }
 
 static inline void start(uint64_t v[4], const struct hash_key *key)
@@ -94,7 +105,7 @@ uint64_t hash_str(const struct hash_key *key, struct str s)
 	for (i = 0; i + 8 <= s.n; i += 8) {
 		word13(v, load64(s.p + i));
 	}
-	word13(v, load_tail(s.p + i, s.n - i, s.n));
+	word13(v, load_tail(s.p + i, s.n - i) | (uint64_t)s.n << 56);
 	v[2] ^= 0xff;
 	return result(v, 3);
 }
@@ -109,7 +120,7 @@ uint64_t hash_str_nocase(const struct hash_key *key, struct str s)
 		word13(v, lower8(load64(s.p + i)));
 	}
 	/* The length byte is no text: it stays as it is. */
-	word13(v, (lower8(load_tail(s.p + i, s.n - i, 0)) | (uint64_t)s.n << 56));
+	word13(v, lower8(load_tail(s.p + i, s.n - i)) | (uint64_t)s.n << 56);
 	v[2] ^= 0xff;
 	return result(v, 3);
 }
@@ -125,32 +136,32 @@ void hash_begin(struct hash_state *st, const struct hash_key *key, bool wide)
 	st->wide = wide;
 }
 
-/* @n bytes (8 at most, the rest of @m is 0) behind those that wait for a whole word. */
-static inline void add_bytes(struct hash_state *st, uint64_t m, size_t n)
-{
-	unsigned int at = 8 * (unsigned int)(st->len & 7);
-
-	st->tail |= m << at;
-	if (at + 8 * n >= 64) {
-		word24(st->v, st->tail);
-		st->tail = at ? m >> (64 - at) : 0;
-	}
-	st->len += n;
-}
-
+/* Whole words are made of the bytes that wait (@at bits of them) and of those that come. */
 static inline void add(struct hash_state *st, struct str s, bool nocase)
 {
-	size_t i = 0;
-	uint64_t m;
+	unsigned int at = 8 * (unsigned int)(st->len & 7);
+	uint64_t v[4] = { st->v[0], st->v[1], st->v[2], st->v[3] }, tail = st->tail, m;
+	size_t i = 0, left;
 
+	if (s.n == 0) {
+		return;
+	}
 	for (; i + 8 <= s.n; i += 8) {
-		m = load64(s.p + i);
-		add_bytes(st, nocase ? lower8(m) : m, 8);
+		m = nocase ? lower8(load64(s.p + i)) : load64(s.p + i);
+		word24(v, tail | m << at);
+		tail = m >> 1 >> (63 - at);
 	}
-	if (i < s.n) {
-		m = load_tail(s.p + i, s.n - i, 0);
-		add_bytes(st, nocase ? lower8(m) : m, s.n - i);
+	left = s.n - i;
+	m = load_tail(s.p + i, left);
+	m = nocase ? lower8(m) : m;
+	tail |= m << at;
+	if (at + 8 * left >= 64) {
+		word24(v, tail);
+		tail = m >> 1 >> (63 - at);
 	}
+	memcpy(st->v, v, sizeof(v));
+	st->tail = tail;
+	st->len += s.n;
 }
 
 void hash_add(struct hash_state *st, struct str s)

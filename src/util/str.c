@@ -14,10 +14,15 @@ static size_t size_min(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Same bytes but for the case of ASCII letters? */
+/* Same bytes but for the case of ASCII letters? Mostly they are the same in all. */
 static bool eq_nocase(const char *a, const char *b, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
+	size_t i = 0;
+
+	while (n - i >= 8 && memcmp(a + i, b + i, 8) == 0) {
+		i += 8;
+	}
+	for (; i < n; i++) {
 		if (a[i] != b[i] &&
 		    ascii_lower((unsigned char)a[i]) != ascii_lower((unsigned char)b[i])) {
 			return false;
@@ -188,13 +193,21 @@ int str_to_u32(struct str s, uint32_t *v_r)
 
 bool str_eq_secret(struct str a, struct str b)
 {
-	volatile unsigned char diff = 0;
+	volatile uint64_t diff = 0;
+	size_t i = 0;
 
 	if (a.n != b.n) {
 		return false;
 	}
-	for (size_t i = 0; i < a.n; i++) {
-		diff = (unsigned char)(diff | (a.p[i] ^ b.p[i]));
+	for (; i + 8 <= a.n; i += 8) {
+		uint64_t x, y;
+
+		memcpy(&x, a.p + i, sizeof(x));
+		memcpy(&y, b.p + i, sizeof(y));
+		diff = diff | (x ^ y);
+	}
+	for (; i < a.n; i++) {
+		diff = diff | (unsigned char)(a.p[i] ^ b.p[i]);
 	}
 	return diff == 0;
 }

@@ -5,6 +5,7 @@
 #include "util/err.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 
 static struct net_addr addr_of(const char *host, uint16_t port)
 {
@@ -36,12 +37,30 @@ START_TEST(addresses_are_printed_in_their_shortest_form)
 }
 END_TEST
 
+START_TEST(every_octet_goes_there_and_back)
+{
+	char host[NET_ADDR_TEXT], text[NET_ADDR_TEXT];
+
+	for (unsigned i = 0; i < 256; i++) {
+		struct net_addr addr;
+
+		snprintf(host, sizeof(host), "%u.0.%u.255", i, 255 - i);
+		addr = addr_of(host, 1);
+		ck_assert_uint_eq(addr.ip[0], i);
+		ck_assert_uint_eq(addr.ip[2], 255 - i);
+		ck_assert_str_is(net_addr_ip_text(&addr, text), host);
+	}
+}
+END_TEST
+
 START_TEST(what_is_no_address_is_refused)
 {
 	static const char *const bad[] = {
-		"",       "localhost", "1.2.3",  "1.2.3.4.5",  "256.1.1.1", "1.2.3.4 ",    "[::1",
-		"::1]",   "[]",        "[",      "[1.2.3.4]",  ":::",       "1::2::3",     "::1%",
-		"::1%no", "g::1",      "[::1]]", "1.2.3.4:60", "[::1]:60",  "1.2.3.4%eth",
+		"",         "localhost",   "1.2.3",      "1.2.3.4.5", "256.1.1.1", "1.2.3.4 ",
+		"[::1",     "::1]",        "[]",         "[",         "[1.2.3.4]", ":::",
+		"1::2::3",  "::1%",        "::1%no",     "g::1",      "[::1]]",    "1.2.3.4:60",
+		"[::1]:60", "1.2.3.4%eth", ".1.2.3",     "1..2.3",    "1.2.3.",    "01.2.3.4",
+		"00.0.0.0", "1.2.3.4.",    "1.2.3.1000",
 	};
 	struct net_addr addr;
 
@@ -170,8 +189,8 @@ START_TEST(special_addresses_are_known)
 }
 END_TEST
 
-UNIT_MAIN("net/addr", addresses_are_printed_in_their_shortest_form, what_is_no_address_is_refused,
-          a_link_local_address_keeps_its_interface, socket_addresses_go_there_and_back,
-          a_mapped_address_from_a_socket_is_ipv4, equality_is_of_family_address_and_port,
-          a_prefix_has_the_addresses_that_share_its_bits, a_prefix_with_too_many_bits_is_refused,
-          special_addresses_are_known)
+UNIT_MAIN("net/addr", addresses_are_printed_in_their_shortest_form, every_octet_goes_there_and_back,
+          what_is_no_address_is_refused, a_link_local_address_keeps_its_interface,
+          socket_addresses_go_there_and_back, a_mapped_address_from_a_socket_is_ipv4,
+          equality_is_of_family_address_and_port, a_prefix_has_the_addresses_that_share_its_bits,
+          a_prefix_with_too_many_bits_is_refused, special_addresses_are_known)
