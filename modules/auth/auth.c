@@ -513,12 +513,25 @@ static bool is_for_server(const struct belfry_req *req)
 	       !belfry_goes_elsewhere(req);
 }
 
+/* Does it need credentials, if its From is ours? */
+static bool must_show(const struct attempt *a)
+{
+	return (a->conf->calls == CALLS_LOCAL || belfry_needs_user(a->req)) &&
+	       !belfry_is_trusted(a->req) && !belfry_is_in_our_dialog(a->req) &&
+	       !is_for_server(a->req);
+}
+
 static enum belfry_verdict check_call(struct attempt *a)
 {
+	const struct sip_msg *msg = belfry_msg(a->req);
 	char space[SIP_AOR_MAX];
-	struct str aor = aor_in(belfry_msg(a->req), SIP_H_FROM, space);
-	bool must;
+	bool must = must_show(a);
+	struct str aor;
 
+	if (!must && msg->first[SIP_H_PROXY_AUTHORIZATION] < 0 && !belfry_is_dry_run(a->req)) {
+		return BELFRY_CONTINUE; /* whoever sent it */
+	}
+	aor = aor_in(msg, SIP_H_FROM, space);
 	a->realm = domain_of(aor);
 	if (!belfry_is_local_domain(a->req, a->realm)) {
 		if (belfry_is_dry_run(a->req)) {
@@ -527,9 +540,6 @@ static enum belfry_verdict check_call(struct attempt *a)
 		}
 		return BELFRY_CONTINUE;
 	}
-	must = a->conf->calls == CALLS_LOCAL || belfry_needs_user(a->req);
-	must = must && !belfry_is_trusted(a->req) && !belfry_is_in_our_dialog(a->req) &&
-	       !is_for_server(a->req);
 	return decide(a, aor, must);
 }
 

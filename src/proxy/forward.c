@@ -190,11 +190,21 @@ static int send_stateless(struct forward *f)
 	return err ? err : transport_send(f->req->p->tp, f->flow, !f->br->by_flow, &out);
 }
 
+/* What follows our Record-Route to where the dialog leads comes without that Route if it comes
+ * again: a loop begins there. */
+static uint64_t loop_of(const struct forward *f)
+{
+	return f->req->in_dialog && !f->br->target->from_location &&
+	                       str_eq(f->br->request_uri, f->msg->ruri_text)
+	               ? 0
+	               : proxy_loop(f->req);
+}
+
 static int send_stateful(struct forward *f)
 {
 	struct belfry_branch *br = f->br;
 	struct txn_client_start start;
-	int err = txn_client_new(f->req->p->txns, f->req->msg, proxy_loop(f->req), br, &br->ct);
+	int err = txn_client_new(f->req->p->txns, f->req->msg, loop_of(f), br, &br->ct);
 
 	if (err) {
 		br->ct = NULL;
@@ -295,26 +305,31 @@ static size_t added_max(const struct belfry_branch *br)
 	return n;
 }
 
-bool proxy_is_too_large(const struct belfry_branch *br)
+/* As it would be sent; 0: no memory. The branch is one of the same length. */
+static size_t forwarded_len(const struct belfry_branch *br)
 {
-	const struct belfry_req *req = br->req;
-	struct tp_flow flow = req->from;
+	struct tp_flow flow = br->req->from;
 	struct belfry_branch copy = *br;
-	struct forward f = { .br = &copy, .req = br->req, .msg = req->msg, .flow = &flow };
-	size_t max = (size_t)req->conf->proxy.mtu;
+	struct forward f = { .br = &copy, .req = br->req, .msg = br->req->msg, .flow = &flow };
 	char text[BRANCH_LEN];
 	struct sip_out out;
 
-	if (max == 0 || flow.listener == NULL || req->msg->text.n + added_max(br) <= max) {
+	return build(&f, txn_stateless_branch(br->req->p->txns, f.msg, text)) ||
+	                       sip_edits_out(&f.edits, proxy_arena(br->req), &out)
+	               ? 0
+	               : out.len;
+}
+
+bool proxy_is_too_large(const struct belfry_branch *br)
+{
+	const struct belfry_req *req = br->req;
+	size_t max = (size_t)req->conf->proxy.mtu;
+
+	if (max == 0 || req->from.listener == NULL || req->msg->text.n + added_max(br) <= max) {
 		return false; /* no listener: explain without a source */
 	}
 	if (req->msg->first[SIP_H_ROUTE] < 0 && req->hidden == NULL && req->msg->text.n > max) {
 		return true;
 	}
-	/* A branch of the same length. */
-	if (build(&f, txn_stateless_branch(req->p->txns, req->msg, text)) ||
-	    sip_edits_out(&f.edits, proxy_arena(br->req), &out)) {
-		return false;
-	}
-	return out.len > max;
+	return forwarded_len(br) > max;
 }

@@ -4,7 +4,6 @@
  * asks. `explain` runs a request dry; a ring keeps what was decided for the last calls.
  */
 #include "proxy/core.h"
-#include "sip/addr.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -222,14 +221,6 @@ void proxy_ring_free(struct proxy *p)
 	p->ring = NULL;
 }
 
-static struct str from_uri(const struct sip_msg *msg)
-{
-	struct sip_addr addr;
-
-	return sip_addr_parse(sip_msg_header(msg, SIP_H_FROM), &addr, NULL) == 0 ? addr.uri_text
-	                                                                         : STR_NONE;
-}
-
 /* A call as it is told; text is the request's and @source's. */
 static struct proxy_why describe(const struct belfry_req *req, char source[NET_ADDR_TEXT])
 {
@@ -239,7 +230,7 @@ static struct proxy_why describe(const struct belfry_req *req, char source[NET_A
 	return (struct proxy_why){ .call_id = req->msg->call_id,
 		                   .method = req->msg->method_text,
 		                   .uri = req->msg->ruri_text,
-		                   .from = from_uri(req->msg),
+		                   .from = req->msg->from_uri_text,
 		                   .source = net_addr_text(&req->from.remote, source),
 		                   .unix_ms = clock->unix_ms - (int64_t)took_ms,
 		                   .took_ms = (uint32_t)took_ms,

@@ -35,12 +35,23 @@ static void decode_top_via(struct sip_msg *msg, uint16_t index, struct str value
 	}
 }
 
-static void decode_tag(struct sip_msg *msg, struct str value, struct str *tag_r, const char *why)
+static void decode_from(struct sip_msg *msg, struct str value)
 {
 	struct sip_addr addr;
 
-	if (sip_addr_scan(value, &addr, tag_r)) {
-		sip_msg_refuse(msg, 400, why);
+	if (sip_addr_scan(value, &addr, &msg->from_tag)) {
+		sip_msg_refuse(msg, 400, "Bad From");
+	} else {
+		msg->from_uri_text = addr.uri_text;
+	}
+}
+
+static void decode_to(struct sip_msg *msg, struct str value)
+{
+	struct sip_addr addr;
+
+	if (sip_addr_scan(value, &addr, &msg->to_tag)) {
+		sip_msg_refuse(msg, 400, "Bad To");
 	}
 }
 
@@ -99,8 +110,8 @@ void sip_msg_decode(struct sip_msg *msg, uint16_t index)
 
 	switch (msg->headers[index].id) {
 	case SIP_H_VIA: decode_top_via(msg, index, value); break;
-	case SIP_H_FROM: decode_tag(msg, value, &msg->from_tag, "Bad From"); break;
-	case SIP_H_TO: decode_tag(msg, value, &msg->to_tag, "Bad To"); break;
+	case SIP_H_FROM: decode_from(msg, value); break;
+	case SIP_H_TO: decode_to(msg, value); break;
 	case SIP_H_CALL_ID: decode_call_id(msg, value); break;
 	case SIP_H_CSEQ: decode_cseq(msg, value); break;
 	case SIP_H_MAX_FORWARDS: decode_max_forwards(msg, value); break;

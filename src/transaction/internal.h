@@ -185,6 +185,7 @@ struct txn_layer {
 	struct list failing; /* of struct txn_live */
 	struct timer failing_timer;
 	struct txn_refused *refused;  /* TXN_REFUSED_N */
+	uint64_t refused_until_ms;    /* of the latest one */
 	struct list *dests, *conns;   /* TXN_BUCKETS each */
 	const struct sip_msg *handed; /* the request that the user is being told of, and its key */
 	struct txn_key handed_key;

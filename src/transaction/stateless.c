@@ -63,11 +63,12 @@ static uint64_t refused_id(const struct txn_layer *l, const struct sip_msg *req)
 static void refused_add(struct txn_layer *l, const struct sip_msg *req)
 {
 	uint64_t id = refused_id(l, req);
+	uint64_t until_ms = l->w->clock.now_ms + (uint64_t)64 * txn_times_now(l).t1;
 
-	l->refused[id % TXN_REFUSED_N] = (struct txn_refused){
-		.id = id,
-		.until_ms = l->w->clock.now_ms + (uint64_t)64 * txn_times_now(l).t1,
-	};
+	l->refused[id % TXN_REFUSED_N] = (struct txn_refused){ .id = id, .until_ms = until_ms };
+	if (until_ms > l->refused_until_ms) {
+		l->refused_until_ms = until_ms;
+	}
 }
 
 bool txn_ack_is_for_refusal(const struct txn_layer *l, const struct sip_msg *ack)
@@ -78,6 +79,9 @@ bool txn_ack_is_for_refusal(const struct txn_layer *l, const struct sip_msg *ack
 
 	if (ack->to_tag.n == TXN_TAG_LEN && str_eq(ack->to_tag, txn_tag(l, ack, tag))) {
 		return true;
+	}
+	if (l->refused_until_ms <= l->w->clock.now_ms) {
+		return false;
 	}
 	id = refused_id(l, ack);
 	r = &l->refused[id % TXN_REFUSED_N];

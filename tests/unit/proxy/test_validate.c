@@ -114,6 +114,27 @@ START_TEST(rfc5393_the_same_request_again_is_482_a_spiral_is_not)
 }
 END_TEST
 
+START_TEST(rfc5393_a_request_of_a_dialog_that_comes_back_is_482_once_its_route_is_gone)
+{
+	struct rig *rig = rig_new("proxy: { relay = \"any\"; };\n");
+	const struct sent *got[1];
+	char vias[2048], route[256];
+
+	rig_bind(rig, "bob@example.com", "sip:bob@192.0.2.60", NULL);
+	rig_call(rig, &(struct ask){ .call_id = "c" }, got, 1);
+	snprintf(route, sizeof(route), "Route: %s\n", rig_hdr(got[0], "Record-Route", 0));
+	rig_ask(rig, .method = "INFO", .uri = "sip:192.0.2.70", .to_tag = "t", .call_id = "c",
+	        .lines = route);
+	vias_of(rig_sent(rig, "INFO "), vias, sizeof(vias));
+	rig_ask(rig, .method = "INFO", .uri = "sip:192.0.2.70", .to_tag = "t", .call_id = "c",
+	        .ip = "192.0.2.70", .vias = vias);
+	vias_of(rig_sent(rig, "INFO "), vias, sizeof(vias));
+	rig_refuses(rig, "482", .method = "INFO", .uri = "sip:192.0.2.70", .to_tag = "t",
+	            .call_id = "c", .ip = "192.0.2.70", .vias = vias);
+	rig_free(rig);
+}
+END_TEST
+
 START_TEST(rfc5393_a_forged_branch_is_no_loop)
 {
 	struct rig *rig = rig_new("proxy: { relay = \"any\"; };\n");
@@ -245,8 +266,10 @@ UNIT_MAIN("proxy/validate", rfc3261_16_3_max_forwards_zero_is_483,
           rfc3261_16_3_unknown_scheme_is_416_when_nothing_gives_a_next_hop,
           rfc3261_16_3_proxy_require_is_420_with_what_is_unknown,
           rfc3261_22_1_require_and_proxy_require_in_an_ack_are_ignored, an_ack_is_never_answered,
-          rfc5393_the_same_request_again_is_482_a_spiral_is_not, rfc5393_a_forged_branch_is_no_loop,
-          rfc5393_a_binding_that_leads_back_is_482, rfc3261_16_3_merged_requests_are_no_error,
-          rfc3261_9_2_cancel_of_nothing_is_481, refusals_leave_no_state_behind,
-          rfc5393_bad_max_breadth_is_400_and_zero_is_440, draining_refuses_new_calls_only,
+          rfc5393_the_same_request_again_is_482_a_spiral_is_not,
+          rfc5393_a_request_of_a_dialog_that_comes_back_is_482_once_its_route_is_gone,
+          rfc5393_a_forged_branch_is_no_loop, rfc5393_a_binding_that_leads_back_is_482,
+          rfc3261_16_3_merged_requests_are_no_error, rfc3261_9_2_cancel_of_nothing_is_481,
+          refusals_leave_no_state_behind, rfc5393_bad_max_breadth_is_400_and_zero_is_440,
+          draining_refuses_new_calls_only,
           at_max_transactions_the_answer_is_503_with_a_spread_retry_after)
