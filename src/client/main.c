@@ -102,7 +102,7 @@ static int unknown(const json_t *commands, const struct options *o)
 static int show(const struct options *o, const json_t *command, const json_t *result)
 {
 	if (o->json) {
-		(void)json_dumpf(result, stdout, JSON_COMPACT | JSON_REAL_PRECISION(15));
+		(void)json_dumpf(result, stdout, JSON_COMPACT | JSON_REAL_PRECISION(16));
 		(void)putchar('\n');
 	} else {
 		print_result(stdout, result,

@@ -136,7 +136,7 @@ static void event_cb(const json_t *params, void *arg)
 	struct trace *t = arg;
 
 	if (t->o->json) {
-		(void)json_dumpf(params, stdout, JSON_COMPACT | JSON_REAL_PRECISION(15));
+		(void)json_dumpf(params, stdout, JSON_COMPACT | JSON_REAL_PRECISION(16));
 		(void)putchar('\n');
 		t->is_broken = fflush(stdout) != 0 || t->is_broken;
 	}

@@ -80,6 +80,7 @@ struct conf_trunk {
 struct conf_log {
 	int level, target, format;
 }; /* enum log_*; target 0 auto, 1 stderr, 2 journal, 3 syslog */
+#define CONF_CONTROL_GROUP "belfry" /* by default */
 struct conf_control {
 	struct str socket;
 	int mode;

@@ -179,7 +179,7 @@ static const struct belfry_setting control_settings[] = {
 	               "path of the control socket; \"\": RUN_DIR/control.sock"),
 	BELFRY_SET_INT(struct conf_control, mode, 432, 0, 511,
 	               "access mode of the socket as a decimal number; 432 is 0660"),
-	BELFRY_SET_STR(struct conf_control, group, "belfry",
+	BELFRY_SET_STR(struct conf_control, group, CONF_CONTROL_GROUP,
 	               "group of the socket; \"\": unchanged"),
 	BELFRY_SET_END,
 };

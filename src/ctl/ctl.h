@@ -132,10 +132,12 @@ int ctl_call_notify(struct ctl_call *call, const char *method, json_t *params);
 
 struct ctl_server;
 
+/* BELFRY_ENOENT with *error_r (heap): as root, a group that does not exist and is not the default. */
+int ctl_group_check(const struct conf_control *control, char **error_r);
 /* Makes the socket: with the mode and group of the configuration, in place of one that nobody
  * listens on. Before privileges are dropped; the descriptor in *fd_r. -errno with *error_r (heap):
  * -EADDRINUSE when another process listens. An unknown group, or one that may not be set, is a
- * warning unless run by root. */
+ * warning unless run by root; the default group may be unknown then, too. */
 int ctl_socket_open(const struct conf_control *control, int *fd_r, char **error_r);
 
 /* Takes over @fd, and removes @path at the end. @env must live longer; its conf and flags may

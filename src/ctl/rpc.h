@@ -26,5 +26,5 @@ char *rpc_error_text(const json_t *id, int code, const char *message);
  * RPC_RESULT_END. */
 char *rpc_result_begin(const json_t *id);
 #define RPC_RESULT_END "}\n"
-/* How a result is printed: 0.3 as 0.3. */
-#define RPC_DUMP (JSON_COMPACT | JSON_REAL_PRECISION(15))
+/* How a result is printed: 0.3 as 0.3, and a time with its microseconds. */
+#define RPC_DUMP (JSON_COMPACT | JSON_REAL_PRECISION(16))

@@ -50,6 +50,26 @@ static int clear_place(const struct sockaddr_un *sun, const char **what_r)
 	return -EADDRINUSE;
 }
 
+/* A name that somebody has chosen must exist when it can be used; the default one need not. */
+static bool is_mistake(struct str group)
+{
+	return geteuid() == 0 && group.n > 0 && !str_eq(group, STR(CONF_CONTROL_GROUP)) &&
+	       !getgrnam(group.p);
+}
+
+int ctl_group_check(const struct conf_control *control, char **error_r)
+{
+	*error_r = NULL;
+	if (!is_mistake(control->group)) {
+		return 0;
+	}
+	if (asprintf(error_r, "control.group: unknown group \"%.*s\"", STR_FMT(control->group)) <
+	    0) {
+		*error_r = NULL;
+	}
+	return BELFRY_ENOENT;
+}
+
 static int set_group(const char *path, struct str group, const char **what_r)
 {
 	const struct group *g;
@@ -58,10 +78,6 @@ static int set_group(const char *path, struct str group, const char **what_r)
 		return 0;
 	}
 	g = getgrnam(group.p);
-	if (!g && geteuid() == 0) {
-		*what_r = "there is no group of the name in control.group";
-		return -ENOENT;
-	}
 	if (!g) {
 		log_warning("control.group_unknown", LOG_S("group", group));
 		return 0;
@@ -85,6 +101,10 @@ int ctl_socket_open(const struct conf_control *control, int *fd_r, char **error_
 	int fd, err;
 
 	*error_r = NULL;
+	err = ctl_group_check(control, error_r);
+	if (err) {
+		return err;
+	}
 	if (control->socket.n >= sizeof(sun.sun_path)) {
 		return fail(-ENAMETOOLONG, what, control->socket.p, error_r);
 	}

@@ -39,8 +39,9 @@ static int test(const struct daemon *d)
 {
 	struct identity id;
 	char *error = NULL;
-	int err = identity_find(&d->conf->server, &id, &error);
+	int err = ctl_group_check(&d->conf->control, &error);
 
+	err = err ? err : identity_find(&d->conf->server, &id, &error);
 	if (!err) {
 		err = privileges_drop(&id, &error);
 		identity_fini(&id);

@@ -134,6 +134,8 @@ def test_unknown_user_or_group_is_exit_2_as_root(check, make_server):
     assert r.returncode == 2 and 'server.user: unknown user "no-such-user"' in r.stderr
     r = check(GOOD.replace('group = ""', 'group = "no-such-group"', 1))
     assert r.returncode == 2 and 'server.group: unknown group "no-such-group"' in r.stderr
+    r = check(GOOD.replace('control: { group = ""; }', 'control: { group = "no-such-group"; }'))
+    assert r.returncode == 2 and 'control.group: unknown group "no-such-group"' in r.stderr
     s = make_server(start=False, extra="")
     s.conf_file.write_text(s.conf_file.read_text().replace('user = "";', 'user = "no-such-user";'))
     s.start(wait=False)

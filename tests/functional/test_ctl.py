@@ -374,6 +374,20 @@ def test_stale_socket_is_replaced_and_a_live_one_is_not(make_server):
     assert a.json("status")["ready"] is True
 
 
+def test_group_of_the_socket_must_exist_unless_it_is_the_default(make_server):
+    s = make_server(start=False, workers=1)
+    text = s.conf_file.read_text()
+    s.conf_file.write_text(text.replace('control: { group = ""; };', ""))
+    s.start()
+    assert s.json("status")["ready"] is True
+    s.stop()
+    s.conf_file.write_text(text.replace('group = ""; };\n', 'group = "no-such-group"; };\n'))
+    s.start(wait=os.geteuid() != 0)
+    if os.geteuid() == 0:
+        assert s.process.wait(20) == 2 and 'unknown group \\"no-such-group\\"' in s.log()
+        s.process = None
+
+
 def test_what_is_no_socket_stays(make_server):
     s = make_server(start=False, workers=1)
     s.socket.parent.mkdir()
