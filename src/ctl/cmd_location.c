@@ -106,6 +106,8 @@ static json_t *binding_json(struct str aor, const struct loc_binding *b, struct 
 	     ctl_json_set(o, "cseq", b->is_static ? json_null() : json_integer(b->cseq)) &&
 	     ctl_json_set(o, "instance", text_or_null(b->instance)) &&
 	     ctl_json_set(o, "reg_id", b->reg_id ? json_integer(b->reg_id) : json_null()) &&
+	     ctl_json_set(o, "pub_gruu", json_null()) && /* none are given out yet */
+	     ctl_json_set(o, "temp_gruu", json_null()) &&
 	     ctl_json_set(o, "path", path_json(b->path)) && ctl_json_set(o, "flow", flow_json(b)) &&
 	     ctl_json_set(o, "flow_state", json_string(flow_state(b, env))) &&
 	     ctl_json_set(o, "received", text_or_null(b->received)) &&

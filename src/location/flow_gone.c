@@ -14,13 +14,17 @@ static bool is_same(const struct tp_flow *a, const struct tp_flow *gone)
 	       (a->conn || !gone->listener || a->listener == gone->listener);
 }
 
-static void mark(struct loc_set *set, const struct tp_flow *gone)
+/* @lw is NULL for a set that is not published yet. */
+static void mark(struct loc_worker *lw, struct loc_set *set, const struct tp_flow *gone)
 {
 	for (size_t i = 0; i < loc_set_n(set); i++) {
 		struct loc_rec *rec = (void *)((char *)set + set->off[i]);
 		struct tp_flow flow;
 
 		if (loc_rec_flow(rec, &flow) && is_same(&flow, gone)) {
+			if (lw) {
+				loc_flow_count(lw, rec, -1);
+			}
 			atomic_store_explicit(&rec->dead, 1, memory_order_relaxed);
 		}
 	}
@@ -33,7 +37,7 @@ static void mark_all(struct loc_worker *lw, const struct tp_flow *gone)
 
 	for (unsigned i = 0; i < lw->t->per_owner; i++) {
 		for (uint32_t k = 0; k < shards[i].cap; k++) {
-			mark(shards[i].slots[k].set, gone);
+			mark(lw, shards[i].slots[k].set, gone);
 		}
 	}
 }
@@ -48,7 +52,7 @@ static void mark_indexed(struct loc_worker *lw, const struct tp_flow *gone)
 		uint32_t pos = UINT32_MAX;
 
 		for (struct loc_slot *slot; (slot = loc_shard_next(sh, aor, &pos)) != NULL;) {
-			mark(slot->set, gone);
+			mark(lw, slot->set, gone);
 		}
 		more = aor < UINT32_MAX && loc_flow_index_next(&lw->flows, flow, aor + 1, &aor);
 	}
@@ -65,7 +69,7 @@ void loc_flow_gone_here(struct loc_table *t, struct worker *w, const struct tp_f
 	}
 	list_for_each(it, &lw->pendings)
 	{
-		mark(container_of(it, struct loc_pending, all)->set, flow);
+		mark(NULL, container_of(it, struct loc_pending, all)->set, flow);
 	}
 }
 

@@ -42,6 +42,24 @@ static void flows_update(struct loc_worker *lw, uint32_t hash, const struct loc_
 	}
 }
 
+/* --- what the metrics show --- */
+
+void loc_flow_count(struct loc_worker *lw, const struct loc_rec *rec, int by)
+{
+	int proto = loc_rec_live_proto(rec);
+
+	if (proto >= 0 && proto < TP_N && lw->flow_gauges[proto] >= 0) {
+		counter_add(lw->w->counts, lw->flow_gauges[proto], by);
+	}
+}
+
+static void count(struct loc_worker *lw, const struct loc_set *set, int by)
+{
+	for (size_t i = 0; i < loc_set_n(set); i++) {
+		loc_flow_count(lw, loc_set_rec(set, i), by);
+	}
+}
+
 void loc_publish(struct loc_worker *lw, struct loc_shard *shard, uint32_t hash, struct str aor,
                  struct loc_set *set, bool dirty)
 {
@@ -56,6 +74,8 @@ void loc_publish(struct loc_worker *lw, struct loc_shard *shard, uint32_t hash, 
 	atomic_store_explicit(&lw->bindings, n, memory_order_relaxed);
 	if (lw->bindings_gauge >= 0) {
 		counter_set_to(lw->w->counts, lw->bindings_gauge, n);
+		count(lw, old, -1);
+		count(lw, set, 1);
 	}
 	loc_set_unref(&old);
 }

@@ -155,6 +155,17 @@ bool loc_rec_flow(const struct loc_rec *rec, struct tp_flow *flow_r)
 	return true;
 }
 
+int loc_rec_live_proto(const struct loc_rec *rec)
+{
+	const char *packed = data_of(rec) + text_off(rec, LOC_T_N);
+
+	if (!(rec->flags & LOC_REC_FLOW) ||
+	    atomic_load_explicit(&rec->dead, memory_order_relaxed)) {
+		return -1;
+	}
+	return (uint8_t)packed[sizeof(((struct tp_flow *)NULL)->listener)];
+}
+
 uint32_t loc_rec_flow_hash(const struct loc_rec *rec)
 {
 	struct tp_flow flow;

@@ -87,6 +87,8 @@ size_t loc_rec_size(const struct loc_rec *rec);
 /* Equal but for what is in memory only. */
 bool loc_rec_same_row(const struct loc_rec *a, const struct loc_rec *b);
 bool loc_rec_flow(const struct loc_rec *rec, struct tp_flow *flow_r);
+/* The transport of its flow; -1: it has none, or a dead one. */
+int loc_rec_live_proto(const struct loc_rec *rec);
 /* Of what tells flows apart; 0 when the record has none. */
 uint32_t loc_rec_flow_hash(const struct loc_rec *rec);
 uint32_t loc_flow_hash(const struct tp_flow *flow);

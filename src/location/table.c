@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "util/err.h"
@@ -200,10 +201,31 @@ static const struct counter_def bindings_def = {
 	.help = "Bindings in the location table",
 };
 
+/* -1: nobody counts. */
+static int register_flows(struct counters *counters, unsigned proto)
+{
+	const char *names[TP_N] = { "udp", "tcp", "tls", "ws", "wss" };
+	char labels[32];
+	const struct counter_def def = {
+		.type = COUNTER_GAUGE,
+		.name = "belfry_flows",
+		.labels = labels,
+		.help = "Bindings that a live flow leads to",
+	};
+
+	(void)snprintf(labels, sizeof(labels), "transport=\"%s\"", names[proto]);
+	return counters ? counters_register(counters, &def) : -1;
+}
+
 static void workers_init(struct loc_table *t)
 {
 	struct counters *counters = workers_get(t->ws, 0)->counters;
 	int gauge = counters ? counters_register(counters, &bindings_def) : -1;
+	int flows[TP_N];
+
+	for (unsigned i = 0; i < TP_N; i++) {
+		flows[i] = register_flows(counters, i);
+	}
 
 	for (unsigned i = 0; i < t->owners; i++) {
 		struct loc_worker *lw = &t->lw[i];
@@ -213,6 +235,7 @@ static void workers_init(struct loc_table *t)
 		lw->w = workers_get(t->ws, i);
 		lw->ready_last = &lw->ready;
 		lw->bindings_gauge = gauge;
+		memcpy(lw->flow_gauges, flows, sizeof(flows));
 		lw->timer_kind = -1;
 		atomic_init(&lw->bindings, 0);
 		loc_flow_index_init(&lw->flows);

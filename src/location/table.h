@@ -87,7 +87,8 @@ struct loc_worker {
 	struct loc_flow_index flows;
 	bool flows_incomplete; /* memory was short once: scan instead */
 	_Atomic size_t bindings;
-	int bindings_gauge;
+	int bindings_gauge;    /* -1: nobody counts; as the next */
+	int flow_gauges[TP_N]; /* bindings with a live flow, by its transport */
 
 	/* sweeps */
 	struct timer timer;
@@ -144,6 +145,8 @@ void loc_pending_free_all(struct loc_worker *lw);
 /* Puts @set (takes over the reference, may be NULL) in place of what is published. */
 void loc_publish(struct loc_worker *lw, struct loc_shard *shard, uint32_t hash, struct str aor,
                  struct loc_set *set, bool dirty);
+/* What a binding's live flow counts for in the metrics; @by is 1 or -1. */
+void loc_flow_count(struct loc_worker *lw, const struct loc_rec *rec, int by);
 /* Remembers the rows of @old that @set has no more; room for them must have been reserved (and
  * given back just before). */
 int loc_gone_reserve(struct loc_worker *lw, size_t n);

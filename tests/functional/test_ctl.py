@@ -113,6 +113,8 @@ def test_static_bindings_expire_have_q_and_are_printed(one):
     bs = {b["contact"]: b for b in one.json("location", "list", "bob@example.com")["bindings"]}
     assert len(bs) == 2
     b = bs["sip:bob@192.0.2.1"]
+    assert set(b) == {"aor", "contact", "expires", "q", "call_id", "cseq", "instance", "reg_id", "pub_gruu",
+                      "temp_gruu", "path", "flow", "flow_state", "received", "user_agent", "static"}
     assert b["aor"] == "sip:bob@example.com" and b["q"] == 0.25 and 98 <= b["expires"] <= 100 and b["static"] is True
     b = bs["sip:bob@192.0.2.2;transport=tcp"]
     assert b["expires"] is None and b["flow_state"] == "none" and b["path"] == []

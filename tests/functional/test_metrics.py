@@ -109,7 +109,7 @@ def test_figures_follow_what_happens(measured, peer):
     ("belfry_requests_total", {"method", "transport"}), ("belfry_responses_total", {"class", "method"}),
     ("belfry_transactions", {"kind"}), ("belfry_registrations_total", {"result"}),
     ("belfry_retransmissions_total", {"direction"}), ("belfry_rejected_total", {"reason"}),
-    ("belfry_worker_loop_lag_seconds", {"worker"}), ("belfry_connections", {"transport"}),
+    ("belfry_flows", {"transport"}), ("belfry_worker_loop_lag_seconds", {"worker"}), ("belfry_connections", {"transport"}),
     ("belfry_udp_dropped_total", {"reason"}), ("belfry_bindings", set()), ("belfry_store_up", set())])
 def test_labels_are_the_promised_ones(measured, name, labels):
     assert all(set(got) == labels for _, got, _ in families(page(measured))[name][1])
@@ -183,6 +183,27 @@ def test_registrations_are_counted_by_their_result(measured, peer):
         bob.register(expires=5, expect=423)
     with moved(measured, 'belfry_registrations_total{result="malformed"}'):
         bob.register(contact="*", expires=60, expect=400)
+
+
+def test_flows_are_counted_while_they_live(measured, peer):
+    def flows(transport):
+        return value(page(measured), 'belfry_flows{transport="%s"}' % transport)
+    phone, other, plain = peer(measured, proto="tcp"), peer(measured, proto="tcp"), peer(measured)
+    phone.register()
+    phone.register()
+    other.register()
+    plain.register()
+    assert (flows("tcp"), flows("udp"), value(page(measured), "belfry_bindings")) == (2, 1, 3)
+    phone.stream().close()
+    measured.wait_for(lambda: flows("tcp") == 1, "the end of a flow")
+    phone.streams.clear()
+    phone.register()
+    assert flows("tcp") == 2
+    other.register(expires=0)
+    plain.register(expires=0)
+    assert (flows("tcp"), flows("udp"), value(page(measured), "belfry_bindings")) == (1, 0, 1)
+    measured.ctl("location", "rm", phone.aor)
+    assert flows("tcp") == 0
 
 
 def test_connections_are_counted_while_they_are_open(measured, peer):
