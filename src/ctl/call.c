@@ -32,6 +32,38 @@ static struct str module_param(struct belfry_call *call, const char *name)
 	return ctl_call_param(call_of(call), name);
 }
 
+static void reply_now(struct job *job, void *ctx)
+{
+	struct ctl_call *call = container_of(job, struct ctl_call, in_force);
+
+	(void)ctx;
+	ctl_call_reply(call, call->result);
+}
+
+static void pass_by(struct worker *w, void *arg)
+{
+	(void)w;
+	(void)arg;
+}
+
+static void passed_all(struct worker *w, void *arg)
+{
+	struct ctl_call *call = arg;
+
+	(void)w;
+	call->in_force.run = reply_now;
+	mailbox_post_sure(call->env->mailbox, &call->in_force);
+}
+
+/* What the module has told the workers to do is done when they have seen this too. */
+static void reply_when_in_force(struct ctl_call *call, json_t *result)
+{
+	call->result = result;
+	if (workers_each(call->env->workers, pass_by, passed_all, -1, call) < 0) {
+		ctl_call_reply(call, result);
+	}
+}
+
 static void module_reply(struct belfry_call *call, struct str json)
 {
 	json_t *result = json_loadb(json.p ? json.p : "", json.n, 0, NULL);
@@ -42,7 +74,11 @@ static void module_reply(struct belfry_call *call, struct str json)
 		              "the module's answer is no JSON object");
 		return;
 	}
-	ctl_call_reply(call_of(call), result);
+	if (call_of(call)->env) {
+		reply_when_in_force(call_of(call), result);
+	} else {
+		ctl_call_reply(call_of(call), result);
+	}
 }
 
 static void module_fail(struct belfry_call *call, const char *why)
@@ -276,6 +312,7 @@ void ctl_call_run(struct ctl_call *call, struct ctl_env *env, uid_t uid, pid_t p
 	if (entry.core) {
 		entry.core->run(call, env);
 	} else {
+		call->env = entry.changes ? env : NULL;
 		module_command_run(env->core, entry.module, &call->for_module);
 	}
 }

@@ -20,6 +20,10 @@ struct ctl_call {
 	ctl_gone_cb *gone;
 	void *gone_arg;
 	struct list texts; /* parameters as text */
+	/* Of a module's command that changes something: its answer waits for the workers. */
+	struct ctl_env *env;
+	struct job in_force;
+	json_t *result;
 };
 
 /* Takes over @req. NULL: out of memory (@req is freed). */
