@@ -198,8 +198,8 @@ BELFRY_API bool
 belfry_ruri_is_local(const struct belfry_req *req); /* domain of ours, or the server itself */
 /* Where it would go next, our own Route entries taken away: true if that is elsewhere. */
 BELFRY_API bool belfry_goes_elsewhere(const struct belfry_req *req);
-/* It goes elsewhere and proxy.relay takes that from users and trusted peers only: 403, unless
- * belfry_set_user() is called. */
+/* It goes elsewhere, or by a rule to a trunk, and proxy.relay takes that from users and trusted
+ * peers only: 403, unless belfry_set_user() is called. */
 BELFRY_API bool belfry_needs_user(const struct belfry_req *req);
 
 /* The user that has authenticated, canonical AOR; empty: nobody. Set by auth. */

@@ -79,8 +79,11 @@ bool belfry_goes_elsewhere(const struct belfry_req *req)
 
 bool belfry_needs_user(const struct belfry_req *req)
 {
-	return req->conf->proxy.relay == CONF_RELAY_USERS && req->elsewhere && !req->trusted &&
-	       !req->in_dialog;
+	if (req->trusted || req->in_dialog || req->conf->proxy.relay == CONF_RELAY_ANY) {
+		return false;
+	}
+	return req->elsewhere ? req->conf->proxy.relay == CONF_RELAY_USERS
+	                      : proxy_leads_to_trunk(req);
 }
 
 struct str belfry_user(const struct belfry_req *req)

@@ -160,6 +160,8 @@ static inline bool proxy_ruri_is_local(const struct belfry_req *req)
 	       req->ruri_kind == PROXY_RURI_SELF;
 }
 
+bool proxy_leads_to_trunk(const struct belfry_req *req); /* by a rule of `routes` */
+
 /* --- what modules may do to a request */
 
 /* The user that has authenticated; @aor is copied. -ENOMEM (then nobody is). */

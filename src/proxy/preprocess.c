@@ -214,8 +214,9 @@ enum step_result proxy_preprocess(struct belfry_req *req)
 		}
 	}
 	result = take_own_routes(req);
-	if (result == STEP_NEXT) {
-		judge(req);
+	if (result != STEP_NEXT) {
+		return result;
 	}
-	return result;
+	judge(req);
+	return proxy_scheme(req);
 }

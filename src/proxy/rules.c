@@ -161,6 +161,21 @@ static enum step_result apply(struct belfry_req *req, const struct conf_route *r
 	return retarget(req, substitute(req, r->to));
 }
 
+enum step_result proxy_scheme(struct belfry_req *req)
+{
+	if (req->ruri_kind != PROXY_RURI_OTHER || req->route.n > 0 || req->maddr || find(req)) {
+		return STEP_NEXT;
+	}
+	return proxy_refuse(req, REFUSED_SCHEME, 416, "RFC 3261 16.3 (2)", STR_NONE);
+}
+
+bool proxy_leads_to_trunk(const struct belfry_req *req)
+{
+	const struct conf_route *r = find(req);
+
+	return r && !r->reject && r->redirect.n == 0 && r->trunk >= 0;
+}
+
 /* The Request-URI itself. */
 static enum step_result single_target(struct belfry_req *req)
 {
@@ -202,8 +217,6 @@ enum step_result proxy_rules(struct belfry_req *req)
 	switch (req->ruri_kind) {
 	case PROXY_RURI_SELF: return proxy_answer_own(req);
 	case PROXY_RURI_HOST: return proxy_refuse(req, REFUSED_NOT_FOUND, 404, "domains", STR_NONE);
-	case PROXY_RURI_OTHER:
-		return proxy_refuse(req, REFUSED_SCHEME, 416, "RFC 3261 16.3 (2)", STR_NONE);
 	case PROXY_RURI_LOCAL:
 		if (proxy_expand_add(req, &req->ruri, 1000, NULL)) {
 			return proxy_refuse(req, REFUSED_ERROR, 500, "RFC 3261 16.5", STR_NONE);

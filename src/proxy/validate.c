@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RFC 3261 16.3: request validation, in its order; the scheme is judged when the next hop is known.
- */
+/* RFC 3261 16.3: request validation, in its order; the scheme is judged when it is known whether a
+ * Route or a rule tells the next hop (proxy_scheme()). */
 #include "proxy/core.h"
 
 /* What routing depends on, without what changes at each hop (RFC 5393 4.2.2). */
