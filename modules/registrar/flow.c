@@ -33,8 +33,7 @@ static bool datagram_flow(const struct belfry_req *req, const struct sip_via *vi
 	if (!sip_host_eq(contact->host, via->host) || port_or(contact->port, 5060) != via_port) {
 		return false;
 	}
-	return via->has_rport || !belfry_source_is(req, via->host) ||
-	       belfry_source_port(req) != via_port;
+	return via->has_rport || !belfry_source_is(req, via->host);
 }
 
 bool flow_is_used(const struct belfry_req *req, const struct registering *r,

@@ -188,6 +188,126 @@ def test_flow_of_a_phone_behind_a_nat(server, peer):
     alice.expect(200)
 
 
+def test_a_phone_that_listens_elsewhere_is_reached_there(server, peer):
+    """RFC 3261 18.2.2: without rport, and from the address in sent-by, the Contact is the target."""
+    out, phone, alice = peer(server), peer(server, user="bob"), peer(server)
+    req = out.request("REGISTER", "sip:example.com", to="<%s>" % phone.aor, contact="<%s>" % phone.contact,
+                      headers=["Expires: 600"], via_extra="")
+    out.send(req.raw.replace(b"UDP " + out.hostport.encode(), b"UDP " + phone.hostport.encode()))
+    assert phone.expect(200).values("Contact")
+    req = alice.request("MESSAGE", phone.aor)
+    alice.send(req.raw)
+    phone.reply(phone.expect("MESSAGE"), 200, "OK")
+    assert alice.final(req).status == 200
+    assert server.json("location", "list")["bindings"][0]["flow_state"] == "none"
+
+
+def test_expiry_values_of_every_kind(server, peer):
+    """RFC 3261 20.19, 20.10: malformed is 3600, overlarge the most there is."""
+    for value, granted in (("60", 60), ("86401", 86400), ("99999999999999999999", 86400), ("-1", 3600), ("", 3600),
+                           ("+120", 3600), ("1.5", 3600), ("0x10", 3600)):
+        for header, contact in ((["Expires: " + value], ""), ([], ";expires=" + value)):
+            p = peer(server)
+            r = p.register(expires=None, headers=header, contact="<%s>%s" % (p.contact, contact))
+            assert granted - 2 <= int(param(r["Contact"], "expires")) <= granted, value
+
+
+CONTACT_FIELDS = (
+    (["m: *", "Expires: 00"], 200), (["Contact:   *  ", "expires:\t0"], 200), (["Contact: <*>", "Expires: 0"], 400),
+    (["Contact: *;expires=0", "Expires: 0"], 400), (["Contact: *", "Contact: *", "Expires: 0"], 400),
+    (["Contact: <sip:a@127.0.0.1:1>", "m: *", "Expires: 0"], 400), (["Contact: *", "Expires: x"], 400), (["Contact:"], 400),
+    (["Contact: <sip:a@127.0.0.1"], 400), (["Contact: bob"], 400), (["Expires: 0", "Expires: 60"], 400))
+
+
+def test_contact_fields_that_are_right_and_wrong(server, peer):
+    for fields, status in CONTACT_FIELDS:
+        p = peer(server)
+        p.register(contact="<sip:kept@127.0.0.1:1>", call_id=unique())
+        p.register(contact=False, expires=None, headers=fields, call_id=unique(), expect=status)
+        left = contacts(p.register(contact=False, expires=None, call_id=unique()))
+        assert len(left) == (0 if status == 200 else 1), fields
+
+
+SAME = (
+    ("sip:a@h", "sip:a@h:5060", False), ("sip:a@h", "sip:a@H", True), ("sip:%61@h", "sip:a@h", True),
+    ("sip:a@h;transport=udp", "sip:a@h", False), ("sip:a@h;x=1", "sip:a@h", True), ("sip:a@h;x=1", "sip:a@h;x=2", False),
+    ("sip:a@h;a=1;b=2", "sip:a@h;b=2;a=1", True), ("sip:a@h;user=phone", "sip:a@h", False), ("sip:a@h;ttl=1", "sip:a@h", False),
+    ("sip:a@h;method=INVITE", "sip:a@h", False), ("sip:a@h;maddr=192.0.2.1", "sip:a@h", False), ("sip:a@h?s=x", "sip:a@h", False),
+    ("sip:a@h?a=1&b=2", "sip:a@h?b=2&a=1", True), ("sip:a:pw@h", "sip:a@h", False), ("sip:a@[::1]", "sip:a@[0:0:0:0:0:0:0:1]", True),
+    ("sip:a%3bb@h", "sip:a;b@h", False))
+
+
+def test_19_1_4_tells_contacts_apart(server, peer):
+    for a, b, same in SAME:
+        p = peer(server)
+        p.register(contact="<%s>" % a)
+        assert len(contacts(p.register(contact="<%s>" % b))) == (1 if same else 2), (a, b)
+
+
+def test_rfc3840_parameters_come_back_as_they_were(server, peer):
+    p = peer(server)
+    kept = ';audio;methods="INVITE,BYE";+sip.x="<a;b>, \\"c\\"";description="\\\\"'
+    r = p.register(contact='"Bob, <x>" <sip:bob@127.0.0.1:9;a=b?X=y>;q=0.25' + kept + ";Expires=120")
+    assert r["Contact"].startswith("<sip:bob@127.0.0.1:9;a=b?X=y>" + kept) and ";q=0.25" in r["Contact"]
+
+
+def test_path_of_several_proxies_keeps_its_order(server, peer):
+    """RFC 3327 5.3, 5.4: also over several fields; gone with a REGISTER that has none."""
+    phone, edge, alice = peer(server, user="bob"), peer(server), peer(server)
+    p = ["<sip:%s;lr>" % edge.hostport, '"x" <sip:two.invalid;lr>;y=z', "<sip:three.invalid;lr>"]
+    r = phone.register(headers=["Path: %s,%s" % (p[0], p[1]), "Path: " + p[2], "k: 100rel , PATH"])
+    assert r.values("Path") == p
+    alice.send(alice.request("MESSAGE", phone.aor).raw)
+    m = edge.expect("MESSAGE")
+    assert m.values("Route") == p
+    edge.reply(m, 200, "OK")
+    alice.expect(200)
+    phone.register()
+    alice.send(alice.request("MESSAGE", phone.aor).raw)
+    phone.reply(phone.expect("MESSAGE"), 200, "OK")
+    alice.expect(200)
+    phone.register(headers=["Path: <tel:+1>"], expect=400)
+    phone.register(headers=["Path: <sip:a"], expect=400)
+
+
+INSTANCE = '+sip.instance="<urn:uuid:00000000-0000-1000-8000-AABBCCDDEEFF>"'
+
+
+BEHIND = (
+    (["Supported: outbound"], True, 2, 439), (["Supported: outbound", "Path: <sip:e.invalid;lr>"], True, 2, 439),
+    (["Supported: outbound", "Path: <sip:e.invalid;lr;ob>"], True, 2, 1), (["Supported: path"], True, 2, None),
+    (["Supported: outbound"], True, 1, 1), ([], True, 1, 1), (["Supported: outbound"], False, 2, None))
+
+
+def test_rfc5626_6_reg_id_behind_other_proxies(server, peer):
+    for fields, reg_id, vias, want in BEHIND:
+        p = peer(server)
+        via = ["Via: SIP/2.0/UDP 127.0.0.9;branch=z9hG4bKx"] * (vias - 1)
+        c = "<%s>;%s%s" % (p.contact, INSTANCE, ";reg-id=1" if reg_id else "")
+        p.register(contact=c, headers=via + fields, expect=439 if want == 439 else 200)
+        got = [b["reg_id"] for b in server.json("location", "list", p.aor)["bindings"]]
+        assert got == ([] if want == 439 else [want]), fields
+
+
+def test_rfc5626_6_reg_id_and_several_contacts(server, peer):
+    p = peer(server)
+    two = "<sip:a@127.0.0.1:1>;reg-id=1;%s, <sip:b@127.0.0.1:2>" % INSTANCE
+    p.register(contact=two, expect=400)
+    assert len(contacts(p.register(contact=two + ";expires=0"))) == 1
+
+
+def test_replace_instance_can_be_off(make_server, workers, peer):
+    server = make_server(workers=workers, registrar="replace_instance = false; min_expires = 0; expires_jitter = 50;")
+    p = peer(server)
+    p.register(contact="<sip:a@127.0.0.1:1111>;" + INSTANCE)
+    r = p.register(contact="<sip:a@127.0.0.1:2222>;" + INSTANCE, call_id=unique())
+    assert len(contacts(r)) == 2
+    granted = {param(p.register(expires=1000)["Contact"], "expires") for _ in range(20)}
+    assert len(granted) > 5 and all(500 <= int(g) <= 1000 for g in granted)
+    p.register(expires=1, contact="<%s>" % p.contact, call_id=unique())
+    server.wait_for(lambda: p.contact not in {b["contact"] for b in server.json("location", "list")["bindings"]}, "expiry")
+
+
 def test_tcp_binding_uses_the_connection_it_came_by(server, peer):
     alice, bob = peer(server), peer(server, user="bob", proto="tcp")
     s = bob.stream()
