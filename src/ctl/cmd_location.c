@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* location list, location add, location rm. */
+#include <errno.h>
 #include <event2/buffer.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,6 +196,8 @@ struct errand {
 	uint16_t q;
 	bool has_q;
 	struct loc_query *query;
+	ctl_forgotten_cb *then; /* of ctl_location_forget(), which has no call */
+	void *then_arg;
 	int err;
 	struct loc_set *set; /* a reference, for the answer */
 };
@@ -226,12 +229,21 @@ static void answer(struct job *job, void *ctx)
 	errand_free(e);
 }
 
+static void forgotten(struct job *job, void *ctx)
+{
+	struct errand *e = (struct errand *)(void *)job;
+
+	(void)ctx;
+	e->then(e->err, e->then_arg);
+	errand_free(e);
+}
+
 /* Back on the main thread; @set may be NULL. */
 static void go_home(struct errand *e, int err, struct loc_set *set)
 {
 	e->err = err;
 	e->set = set ? loc_set_ref(set) : NULL;
-	e->job.run = answer;
+	e->job.run = e->then ? forgotten : answer;
 	mailbox_post_sure(e->env->mailbox, &e->job);
 }
 
@@ -247,7 +259,7 @@ static void apply(struct errand *e, const struct loc_op *ops, size_t ops_n, bool
 		.ops = ops,
 		.ops_n = ops_n,
 		.remove_all = remove_all,
-		.by_operator = true,
+		.by_operator = e->then == NULL, /* static bindings are changed as well */
 		.durability = LOC_FULL,
 	};
 	int err = loc_apply(e->env->location, e->worker, &change, committed, e, &e->query);
@@ -310,6 +322,12 @@ static void with_rm(struct errand *e, struct loc_set *set)
 	apply(e, &op, e->uri ? 1 : 0, e->uri == NULL);
 }
 
+static void with_forget(struct errand *e, struct loc_set *set)
+{
+	(void)set;
+	apply(e, NULL, 0, true);
+}
+
 static void looked_up(int err, struct loc_set *set, void *arg)
 {
 	struct errand *e = arg;
@@ -341,6 +359,23 @@ static void send_errand(struct errand *e)
 
 	e->job.run = on_owner;
 	workers_post(e->env->workers, transport_owner_of_aor(any, e->aor), &e->job);
+}
+
+int ctl_location_forget(struct ctl_env *env, struct str aor, ctl_forgotten_cb *then, void *arg)
+{
+	struct errand *e = aor.n <= SIP_AOR_MAX ? calloc(1, sizeof(*e)) : NULL;
+
+	if (!e) {
+		return -ENOMEM;
+	}
+	e->env = env;
+	e->with = with_forget;
+	e->then = then;
+	e->then_arg = arg;
+	memcpy(e->aor_space, aor.p, aor.n);
+	e->aor = str_make(e->aor_space, aor.n);
+	send_errand(e);
+	return 0;
 }
 
 /* --- parameters ---------------------------------------------------------------------------------

@@ -17,6 +17,7 @@
 
 struct user_errand {
 	struct ctl_call *call;
+	struct ctl_env *env;
 	char aor_space[SIP_AOR_MAX];
 	struct str aor, user, domain;
 	char made_up[PASSWORD_LEN + 1]; /* empty: none */
@@ -149,6 +150,7 @@ static struct user_errand *errand_new(struct ctl_call *call, struct ctl_env *env
 		return NULL;
 	}
 	e->call = call;
+	e->env = env;
 	if (!take_aor(e, env)) {
 		errand_free(e);
 		return NULL;
@@ -196,6 +198,35 @@ static void run_passwd(struct ctl_call *call, struct ctl_env *env)
 	run_with_password(call, env, false);
 }
 
+static void forgotten(int err, void *arg)
+{
+	struct user_errand *e = arg;
+
+	if (err == 0) {
+		done(0, e);
+		return;
+	}
+	ctl_call_fail(e->call, CTL_EFAILED,
+	              "the user is deleted, but not the bindings of sip:%.*s: %s", STR_FMT(e->aor),
+	              belfry_strerror(err));
+	errand_free(e);
+}
+
+/* Without its user nobody may change the bindings any more: they go too. */
+static void deleted(int err, void *arg)
+{
+	struct user_errand *e = arg;
+
+	if (err || !e->env->location) {
+		done(err, e);
+		return;
+	}
+	err = ctl_location_forget(e->env, e->aor, forgotten, e);
+	if (err) {
+		forgotten(err, e);
+	}
+}
+
 static void run_del(struct ctl_call *call, struct ctl_env *env)
 {
 	struct user_errand *e = errand_new(call, env);
@@ -204,7 +235,7 @@ static void run_del(struct ctl_call *call, struct ctl_env *env)
 	if (!e) {
 		return;
 	}
-	err = sub_del(env->subscribers, e->user, e->domain, done, e);
+	err = sub_del(env->subscribers, e->user, e->domain, deleted, e);
 	if (err) {
 		done(err, e);
 	}
@@ -263,7 +294,8 @@ const struct ctl_command ctl_user_commands[] = {
 	{ "user.passwd", "AOR [--password-stdin]",
 	  "change a password; without --password-stdin one is made up and printed once", NULL, true,
 	  run_passwd },
-	{ "user.del", "AOR", "delete a user", NULL, true, run_del },
+	{ "user.del", "AOR", "delete a user and the bindings that its phones registered", NULL,
+	  true, run_del },
 	{ "user.list", "", "users", "aor priority created", false, run_list },
 	{ 0 },
 };

@@ -29,6 +29,11 @@ json_t *ctl_entries_json(const struct ctl_env *env);
  * there was no memory for it). */
 int ctl_params_check(const struct ctl_entry *entry, json_t *params, char **why_r);
 
+/* Removes the bindings that were registered for @aor (canonical); static ones stay. 0: @then
+ * follows on the main thread, when it is durable. -ENOMEM. */
+typedef void(ctl_forgotten_cb)(int err, void *arg);
+int ctl_location_forget(struct ctl_env *env, struct str aor, ctl_forgotten_cb *then, void *arg);
+
 /* The groups; each ends with a NULL name. */
 extern const struct ctl_command ctl_dns_commands[];
 extern const struct ctl_command ctl_flow_commands[];
