@@ -275,14 +275,14 @@ static enum outcome judge(struct attempt *a, const struct credentials *c)
 	if (!nonce_read(&a->auth->keys, c->nonce, source(a), &nonce)) {
 		return AUTH_STALE;
 	}
-	age_ms = now_ms > nonce.issued_ms ? now_ms - nonce.issued_ms : 0;
-	if (age_ms >= (uint64_t)a->conf->nonce_lifetime * 1000) {
-		return AUTH_STALE;
-	}
+	/* stale=true says that the password was right (RFC 7616 3.3), so that is looked at first.
+	 */
 	if (!password_is_right(a, c, &a->priority)) {
 		return AUTH_FAILED;
 	}
-	if (!nc_is_new(a, &nonce, c->has_qop ? c->nc : 0, age_ms)) {
+	age_ms = now_ms > nonce.issued_ms ? now_ms - nonce.issued_ms : 0;
+	if (age_ms >= (uint64_t)a->conf->nonce_lifetime * 1000 ||
+	    !nc_is_new(a, &nonce, c->has_qop ? c->nc : 0, age_ms)) {
 		return AUTH_STALE;
 	}
 	a->user = join(belfry_arena(a->req), c->username, '@', a->realm);

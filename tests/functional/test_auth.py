@@ -136,6 +136,108 @@ def test_an_old_nonce_is_stale(auth_server, peer):
     server.wait_for(stale, "stale=true")
 
 
+def test_stale_is_only_said_to_who_knows_the_password(auth_server, peer):
+    """RFC 2617 3.2.1, RFC 7616 3.3: stale=true for a digest that is right but for its nonce."""
+    server = auth_server("nonce_lifetime = 1;")
+    p = peer(server, user="alice")
+    r = p.register(expect=401)
+    asked = lambda user, password: p.register(expect=401, headers=["Authorization: " + digest(
+        r, "REGISTER", "sip:example.com", user, password, nc=p.reg_cseq)])["WWW-Authenticate"].lower()
+    server.wait_for(lambda: "stale=true" in p.register(expect=None, headers=["Authorization: " + digest(
+        r, "REGISTER", "sip:example.com", "alice", "pw-alice", nc=p.reg_cseq)])["WWW-Authenticate"].lower(), "an old nonce")
+    assert "stale" not in asked("alice", "wrong") and "stale" not in asked("nobody", "wrong")
+    assert "stale=true" in asked("alice", "pw-alice")
+
+
+SPELLINGS = (
+    (lambda h: h.replace("algorithm=MD5", 'algorithm="MD5"'), 200),
+    (lambda h: h.replace("algorithm=MD5", "algorithm=md5"), 200),
+    (lambda h: h.replace(", algorithm=MD5", ""), 200),  # MD5 is what it is then (RFC 7616 3.4)
+    (lambda h: h.replace("qop=auth", 'qop="auth"'), 200),
+    (lambda h: h.replace("Digest ", "dIGEST   ").replace(", ", ",\r\n\t").replace("realm=", "Realm = "), 200),
+    (lambda h: h.replace('"example.com"', '"EXAMPLE.com"'), 200),
+    (lambda h: h + ', opaque="", more="x\\"y", token=1', 200),
+    (lambda h: h.replace("qop=auth", "qop=auth-int"), 401),
+    (lambda h: h.replace("algorithm=MD5", "algorithm=SHA-512-256"), 400),  # the length of another hash
+    (lambda h: h.replace("nc=00000001", "nc=1"), 400),
+    (lambda h: h.replace(", nc=00000001", ""), 400),
+    (lambda h: h + ', realm="example.com"', 400),
+    (lambda h: h.replace("Digest", "Basic"), 401),
+)
+
+
+def test_credentials_in_any_legal_spelling(auth_server, peer):
+    """RFC 3261 25.1, RFC 7616 3.4: tokens, quotes, order and case."""
+    server = auth_server()
+    p = peer(server, user="alice")
+    for change, status in SPELLINGS:
+        auth = digest(p.register(expect=401), "REGISTER", "sip:example.com", "alice", "pw-alice", algorithm="MD5")
+        p.register(headers=["Authorization: " + change(auth)], expect=status)
+
+
+def test_an_unknown_scheme_is_told_before_a_password_is_asked(auth_server, peer):
+    """RFC 3261 16.3: the scheme (2) comes before authorization (6), unless a rule takes it."""
+    server = auth_server(extra='routes = ( { name = "sos"; match: { uri = "urn:service:sos*"; }; to = "trunk:t"; } );\n'
+                               'trunks: { t: { targets = ( "sip:127.0.0.1:9" ); }; };')
+    p = peer(server, user="alice")
+    assert p.ask(p.request("MESSAGE", "tel:+12345")).status == 416
+    assert p.ask(p.request("MESSAGE", "urn:service:sos.fire")).status == 407
+
+
+def test_a_trunk_asks_for_the_password_of_local_users(make_server, workers, peer):
+    """Also where calls are not challenged; strangers are turned away."""
+    trunk = peer(None)
+    server = make_server(workers=workers, relay="users", auth='register = true; calls = "none";',
+                         extra='routes = ( { name = "pstn"; match: { user = "+*"; }; to = "trunk:t"; } );\n'
+                               'trunks: { t: { targets = ( "sip:%s" ); probe = 0; }; };' % trunk.hostport)
+    server.ctl("user", "add", "alice@example.com", "--password-stdin", stdin="pw\n")
+    stranger, alice = peer(server, domain="elsewhere.invalid"), peer(server, user="alice")
+    assert stranger.ask(stranger.request("MESSAGE", "sip:+1@example.com")).status == 403
+    r = alice.ask(alice.request("MESSAGE", "sip:+1@example.com"))
+    assert r.status == 407
+    req = alice.request("MESSAGE", "sip:+1@example.com", headers=[
+        "Proxy-Authorization: " + digest(r, "MESSAGE", "sip:+1@example.com", "alice", "pw")])
+    alice.send(req.raw)
+    m = trunk.expect("MESSAGE")
+    assert m.uri == "sip:+1@example.com" and "Proxy-Authorization" not in m
+    trunk.reply(m, 200, "OK")
+    assert alice.final(req).status == 200
+
+
+def test_a_register_is_checked_in_order(auth_server, peer):
+    """RFC 3261 10.3: 420, then 401, 403, 404; a trusted peer is not asked."""
+    server = auth_server(proxy='trusted = ( "127.0.0.200" );')
+    p, trusted = peer(server, user="alice"), peer(server, user="nobody", ip="127.0.0.200")
+    assert p.register(headers=["Require: telepathy"], expect=420)
+    r = p.register(to="<sip:nobody@example.com>", expect=401)
+    p.register(to="<sip:nobody@example.com>", expect=403, headers=[
+        "Authorization: " + digest(r, "REGISTER", "sip:example.com", "alice", "pw-alice")])
+    trusted.register(expect=404)
+    trusted.register(to="<sip:bob@example.com>")
+
+
+def test_streams_of_a_banned_source_are_closed(auth_server, peer):
+    server = auth_server("max_failures = 2; ban_time = 60;")
+    evil = peer(server, user="alice", ip="127.0.0.66", proto="tcp")
+    for i in range(2):
+        auth = digest(evil.register(expect=401), "REGISTER", "sip:example.com", "nobody%d" % i, "x")
+        evil.send(evil.request("REGISTER", "sip:example.com", to=evil.aor, headers=["Authorization: " + auth]).raw)
+    server.wait_for(lambda: evil.recv(0.05) is None and evil.streams[0].closed, "a closed connection")
+    assert [b["address"] for b in server.json("ban", "list")["bans"]] == ["127.0.0.66"]
+
+
+def test_a_deleted_user_leaves_no_registered_binding(auth_server, peer):
+    server = auth_server()
+    bob = peer(server, user="bob")
+    bob.register(password="pw-bob")
+    server.ctl("location", "add", "bob@example.com", "sip:desk@127.0.0.1:9")
+    server.ctl("user", "del", "bob@example.com")
+    assert [b["contact"] for b in server.json("location", "list", "bob@example.com")["bindings"]] == ["sip:desk@127.0.0.1:9"]
+    server.kill()
+    server.start()
+    assert [b["contact"] for b in server.json("location", "list")["bindings"]] == ["sip:desk@127.0.0.1:9"]
+
+
 def test_a_forged_nonce_is_refused(auth_server, peer):
     server = auth_server()
     p = peer(server, user="alice")
@@ -259,3 +361,15 @@ def test_ack_and_cancel_are_never_challenged(auth_server, peer):
     assert p.ask(p.request("CANCEL", req.uri, to=req["To"], from_=req["From"], call_id=req["Call-ID"],
                            branch=unique("z9hG4bK"), contact=None)).status == 481
     p.silent(0.3)  # the 407 is not retransmitted (RFC 3261 26.3.2.4)
+
+
+def test_a_ban_that_was_taken_away_holds_nowhere(auth_server, peer):
+    """The answer to `ban del` comes when every worker takes from that address again."""
+    server = auth_server("max_failures = 1;")
+    p = peer(server, user="alice", ip="127.0.0.66")
+    for i in range(5):
+        auth = digest(p.register(expect=401), "REGISTER", "sip:example.com", "alice", "guess")
+        p.send(p.request("REGISTER", "sip:example.com", to=p.aor, headers=["Authorization: " + auth]).raw)
+        server.wait_for(lambda: server.json("ban", "list")["bans"], "a ban")
+        server.ctl("ban", "del", "127.0.0.66")
+        assert p.ask(p.request("OPTIONS", "sip:example.com"), timeout=2).status in (200, 401)
