@@ -80,3 +80,15 @@ def test_in_a_dialog_of_ours_the_foreign_side_passes_without_credentials(make_se
     evil = bob.request("BYE", alice.contact, to_tag="x", headers=["Route: " + r for r in got.values("Record-Route")],
                        from_="<sip:m@elsewhere.invalid>")
     assert bob.ask(evil).status == 403
+    # Nor does it without a To tag, or between other tags; a changed check is none.
+    rr, tag = got.values("Record-Route")[0], got.from_tag
+    changed = rr.replace("rc=", "rc=A") if "rc=A" not in rr else rr.replace("rc=A", "rc=B")
+    stranger = peer(server, domain="elsewhere.invalid")
+    for route, tags, status in ((rr, {"tag": tag}, 403), (rr, {"tag": "a", "to_tag": "b"}, 403), (changed, {"to_tag": tag}, 403),
+                                ("<sip:127.0.0.1:%d;lr>" % server.port, {"to_tag": tag}, 403),
+                                (rr, {"to_tag": tag}, 200), (rr, {"tag": tag, "to_tag": "b"}, 200)):
+        req = stranger.request("INFO", alice.contact, call_id=inv["Call-ID"], headers=["Route: " + route], **tags)
+        stranger.send(req.raw)
+        if status == 200:
+            alice.reply(alice.expect("INFO"), 200, "OK")
+        assert stranger.final(req).status == status, (route, tags)
