@@ -22,6 +22,15 @@ static int fail(int err, const char *what, const char *name, char **error_r)
 	return err;
 }
 
+static int unknown(const char *what, const char *name, char **error_r)
+{
+	if (asprintf(error_r, "%s \"%s\"; make it, or set server.user and server.group to \"\"",
+	             what, name) < 0) {
+		*error_r = NULL;
+	}
+	return BELFRY_ENOENT;
+}
+
 int identity_find(const struct conf_server *server, struct identity *id_r, char **error_r)
 {
 	const struct passwd *pw;
@@ -35,8 +44,7 @@ int identity_find(const struct conf_server *server, struct identity *id_r, char 
 	if (server->user.n > 0) {
 		pw = getpwnam(server->user.p);
 		if (!pw) {
-			return fail(BELFRY_ENOENT, "server.user: unknown user", server->user.p,
-			            error_r);
+			return unknown("server.user: unknown user", server->user.p, error_r);
 		}
 		id_r->uid = pw->pw_uid;
 		id_r->gid = pw->pw_gid;
@@ -49,8 +57,7 @@ int identity_find(const struct conf_server *server, struct identity *id_r, char 
 		gr = getgrnam(server->group.p);
 		if (!gr) {
 			identity_fini(id_r);
-			return fail(BELFRY_ENOENT, "server.group: unknown group", server->group.p,
-			            error_r);
+			return unknown("server.group: unknown group", server->group.p, error_r);
 		}
 		id_r->gid = gr->gr_gid;
 	}
