@@ -94,10 +94,12 @@ static int signals_init(struct daemon *d)
 
 static void on_second(int fd, short what, void *arg)
 {
+	const struct daemon *d = arg;
+
 	(void)fd;
 	(void)what;
-	(void)arg;
 	log_flush_suppressed();
+	transport_group_second(d->transports);
 }
 
 static void turn(struct worker *w, void *arg)

@@ -57,15 +57,24 @@ static bool absorb(struct txn_layer *l, struct sip_msg *msg, const struct tp_flo
 	return absorb_repeated(l, msg);
 }
 
+/* Over a listener that a reload took away only what has begun goes on. */
+static bool is_too_late(struct txn_layer *l, const struct sip_msg *req, const struct tp_flow *from)
+{
+	bool is_first =
+		req->to_tag.n == 0 && req->method != SIP_M_ACK && req->method != SIP_M_CANCEL;
+
+	return is_first && !transport_takes_new(l->tp, from);
+}
+
 static void on_request(void *arg, struct sip_msg *msg, const struct tp_flow *from)
 {
 	struct txn_layer *l = arg;
 
-	if (absorb(l, msg, from) || !l->user.request) {
+	if (absorb(l, msg, from) || !l->user.request || is_too_late(l, msg, from)) {
 		sip_msg_unref(&msg);
-		return;
+	} else {
+		l->user.request(l->user.arg, msg, from);
 	}
-	l->user.request(l->user.arg, msg, from);
 	l->handed = NULL;
 }
 

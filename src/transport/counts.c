@@ -31,6 +31,7 @@ static const char *const drop_labels[TP_DROP_N] = {
 	[TP_DROP_MAILBOX_FULL] = "reason=\"mailbox_full\"",
 	[TP_DROP_SEND_QUEUE] = "reason=\"send_queue\"",
 	[TP_DROP_SEND_ERROR] = "reason=\"send_error\"",
+	[TP_DROP_LEAVING] = "reason=\"listener_gone\"",
 };
 
 static const char *const reject_labels[TP_REJECT_N] = {

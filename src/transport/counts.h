@@ -16,6 +16,7 @@ enum tp_drop { /* datagrams that were not looked at */
 	       TP_DROP_MAILBOX_FULL,
 	       TP_DROP_SEND_QUEUE,
 	       TP_DROP_SEND_ERROR,
+	       TP_DROP_LEAVING,
 	       TP_DROP_N
 };
 

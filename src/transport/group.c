@@ -2,8 +2,13 @@
 /*
  * All workers' transports and their sockets: made before the workers start, changed by a reload in
  * two phases. Prepare opens what is new, so that only a commit remains, which cannot fail.
+ *
+ * A listening stream socket that is not wanted any more is closed then, its connections stay. The
+ * datagram sockets carry the transactions themselves: they stay for server.drain_timeout, without
+ * a listener, and are taken up again if a later reload wants them.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -28,7 +33,10 @@ struct plan {
 	struct transport_group *g;
 	struct plan_item *items;
 	size_t items_n;
-	struct tp_bind *gone;  /* not wanted any more; set by the commit */
+	unsigned linger_s;        /* that datagram sockets stay */
+	struct tp_bind *gone;     /* to be closed; set by the commit */
+	struct tp_bind **leaving; /* datagram ones that stay for a while */
+	size_t leaving_n;
 	_Atomic unsigned left; /* workers that have not adopted it */
 	struct plan_job jobs[];
 };
@@ -118,6 +126,7 @@ static void plan_free(struct plan *plan)
 		free(bind); /* its ports are gone already */
 	}
 	free(plan->items);
+	free(plan->leaving);
 	free(plan);
 }
 
@@ -164,6 +173,16 @@ static int plan_item_make(struct transport_group *g, const struct conf *conf,
 	return err ? err : listener_get(g, conf, listen, &item->bind->addr, &item->listener);
 }
 
+static size_t binds_n(const struct transport_group *g)
+{
+	size_t n = 0;
+
+	for (const struct tp_bind *bind = g->binds; bind; bind = bind->next) {
+		n++;
+	}
+	return n;
+}
+
 static struct plan *plan_new(struct transport_group *g, size_t items_n)
 {
 	struct plan *plan = calloc(1, sizeof(*plan) + g->n * sizeof(plan->jobs[0]));
@@ -173,8 +192,9 @@ static struct plan *plan_new(struct transport_group *g, size_t items_n)
 	}
 	plan->g = g;
 	plan->items = calloc(items_n + 1, sizeof(*plan->items));
-	if (!plan->items) {
-		free(plan);
+	plan->leaving = calloc(binds_n(g) + 1, sizeof(struct tp_bind *));
+	if (!plan->items || !plan->leaving) {
+		plan_free(plan);
 		return NULL;
 	}
 	return plan;
@@ -194,6 +214,7 @@ int transport_group_prepare(struct transport_group *g, const struct conf *conf, 
 	if (!plan) {
 		return -ENOMEM;
 	}
+	plan->linger_s = (unsigned)conf->server.drain_timeout;
 	for (size_t i = 0; i < conf->listen_n; i++) {
 		err = plan_item_make(g, conf, &conf->listen[i], &plan->items[plan->items_n++]);
 		if (err != 0) {
@@ -230,6 +251,14 @@ static void port_unlink(struct transport *tp, const struct tp_port *port)
 	}
 }
 
+static void set_leaving(struct transport *tp, struct tp_port *port, bool on)
+{
+	if (port->is_leaving != on) {
+		port->is_leaving = on;
+		tp->leaving_n += on ? 1U : UINT_MAX;
+	}
+}
+
 static void adopt(struct plan *plan, struct transport *tp)
 {
 	unsigned id = tp->w->id;
@@ -238,11 +267,16 @@ static void adopt(struct plan *plan, struct transport *tp)
 		struct plan_item *item = &plan->items[i];
 
 		item->bind->ports[id]->listener = &item->listener->pub;
+		set_leaving(tp, item->bind->ports[id], false);
 		if (item->is_new) {
 			port_link(tp, item->bind->ports[id]);
 		}
 	}
+	for (size_t i = 0; i < plan->leaving_n; i++) {
+		set_leaving(tp, plan->leaving[i]->ports[id], true);
+	}
 	for (struct tp_bind *bind = plan->gone; bind; bind = bind->next) {
+		set_leaving(tp, bind->ports[id], false);
 		port_unlink(tp, bind->ports[id]);
 		port_free(bind->ports[id], bind->proto);
 		bind->ports[id] = NULL;
@@ -260,28 +294,50 @@ static void adopt_run(struct job *job, void *ctx)
 	}
 }
 
-/* The list of listeners and that of sockets become the plan's. */
-static void swap_lists(struct transport_group *g, struct plan *plan)
+/* true: its sockets are to be closed now. */
+static bool bind_leave(struct tp_bind *bind, struct plan *plan)
+{
+	if (bind->is_wanted) {
+		bind->leaving_s = 0;
+		return false;
+	}
+	if (bind->proto != TP_UDP || plan->linger_s == 0) {
+		return true;
+	}
+	if (bind->leaving_s == 0) {
+		bind->leaving_s = plan->linger_s + 1; /* this second has begun */
+		plan->leaving[plan->leaving_n++] = bind;
+	}
+	return false;
+}
+
+static void binds_leave(struct transport_group *g, struct plan *plan)
 {
 	struct tp_bind **p = &g->binds;
 
+	while (*p) {
+		struct tp_bind *bind = *p;
+
+		if (bind_leave(bind, plan)) {
+			*p = bind->next;
+			bind->next = plan->gone;
+			plan->gone = bind;
+		} else {
+			p = &bind->next;
+		}
+	}
+}
+
+/* The list of listeners and that of sockets become the plan's. */
+static void swap_lists(struct transport_group *g, struct plan *plan)
+{
 	for (struct tp_bind *bind = g->binds; bind; bind = bind->next) {
 		bind->is_wanted = false;
 	}
 	for (size_t i = 0; i < plan->items_n; i++) {
 		plan->items[i].bind->is_wanted = true;
 	}
-	while (*p) {
-		struct tp_bind *bind = *p;
-
-		if (bind->is_wanted) {
-			p = &bind->next;
-		} else {
-			*p = bind->next;
-			bind->next = plan->gone;
-			plan->gone = bind;
-		}
-	}
+	binds_leave(g, plan);
 	for (size_t i = 0; i < plan->items_n; i++) {
 		if (plan->items[i].is_new) {
 			plan->items[i].bind->next = g->binds;
@@ -292,17 +348,60 @@ static void swap_lists(struct transport_group *g, struct plan *plan)
 	atomic_store_explicit(&g->now[plan->items_n], NULL, memory_order_release);
 }
 
-void transport_group_commit(struct transport_group *g, void *plan_)
+static void post_to_all(struct transport_group *g, struct plan *plan)
 {
-	struct plan *plan = plan_;
-
-	swap_lists(g, plan);
 	atomic_init(&plan->left, g->n);
 	for (unsigned i = 0; i < g->n; i++) {
 		plan->jobs[i] = (struct plan_job){ .job.run = adopt_run, .plan = plan };
 	}
 	for (unsigned i = 0, n = g->n; i < n; i++) {
 		workers_post(g->ws, i, &plan->jobs[i].job);
+	}
+}
+
+void transport_group_commit(struct transport_group *g, void *plan)
+{
+	swap_lists(g, plan);
+	post_to_all(g, plan);
+}
+
+/* Those whose time is over. */
+static struct tp_bind *binds_take_over(struct transport_group *g)
+{
+	struct tp_bind **p = &g->binds, *over = NULL;
+
+	while (*p) {
+		struct tp_bind *bind = *p;
+
+		if (bind->leaving_s == 1) {
+			*p = bind->next;
+			bind->next = over;
+			over = bind;
+		} else {
+			bind->leaving_s -= bind->leaving_s > 0;
+			p = &bind->next;
+		}
+	}
+	return over;
+}
+
+void transport_group_second(struct transport_group *g)
+{
+	bool any = false;
+	struct plan *plan;
+
+	for (const struct tp_bind *bind = g->binds; bind; bind = bind->next) {
+		any = any || bind->leaving_s > 0;
+	}
+	plan = any ? plan_new(g, 0) : NULL;
+	if (!plan) {
+		return; /* without memory they stay a second longer */
+	}
+	plan->gone = binds_take_over(g);
+	if (plan->gone) {
+		post_to_all(g, plan);
+	} else {
+		plan_free(plan);
 	}
 }
 
@@ -376,7 +475,8 @@ int transport_group_new(struct workers *ws, const struct conf *conf, struct tran
 	g->n = workers_n(ws);
 	g->tp = calloc(g->n, sizeof(struct transport *));
 	g->peers = peers_new();
-	err = g->tp && g->peers ? tp_counts_register(&g->counts, workers_get(ws, 0)->counters) : -ENOMEM;
+	err = g->tp && g->peers ? tp_counts_register(&g->counts, workers_get(ws, 0)->counters)
+	                        : -ENOMEM;
 	for (unsigned i = 0; err == 0 && i < g->n; i++) {
 		err = tp_new(g, i);
 	}

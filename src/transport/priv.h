@@ -31,7 +31,8 @@ struct tp_port {
 	const struct tp_listener *listener; /* its names may change by a reload, the address not */
 	struct transport *tp;
 	int fd;
-	bool is_any; /* bound to the wildcard address */
+	bool is_any;     /* bound to the wildcard address */
+	bool is_leaving; /* of no listener any more: lets transactions finish, begins none */
 	struct event read;
 };
 
@@ -44,6 +45,7 @@ struct tp_bind {
 	uint8_t proto;
 	struct net_addr asked, addr; /* as configured; as bound */
 	bool is_wanted;              /* by the settings looked at now */
+	unsigned leaving_s;          /* until it is closed; 0: it is in use */
 	unsigned n;
 	struct tp_port *ports[];
 };
@@ -95,6 +97,7 @@ struct transport {
 	struct fake_wire *fake; /* NULL: real */
 	bool is_started;
 	struct tp_port *ports;
+	unsigned leaving_n;         /* of them */
 	struct udp_port *udp_dirty; /* have datagrams to send in this turn */
 	struct udp_input *udp_in;
 	struct stream_table *streams;

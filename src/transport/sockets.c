@@ -25,6 +25,21 @@ struct tp_port *tp_port_find(const struct transport *tp, const struct tp_listene
 	return port;
 }
 
+bool transport_takes_new(struct transport *tp, const struct tp_flow *from)
+{
+	const struct tp_port *port;
+
+	if (tp->leaving_n == 0 || tp_proto_is_reliable(from->proto)) {
+		return true;
+	}
+	port = tp_port_find(tp, from->listener);
+	if (port && !port->is_leaving) {
+		return true;
+	}
+	tp_count(tp, tp->g->counts.dropped[TP_DROP_LEAVING]);
+	return false;
+}
+
 void tp_port_start(struct tp_port *port)
 {
 	event_add(&port->read, NULL);

@@ -87,10 +87,16 @@ int transport_group_prepare(struct transport_group *g, const struct conf *conf, 
 void transport_group_commit(struct transport_group *g,
                             void *plan); /* with every worker adopting it */
 void transport_group_abort(struct transport_group *g, void *plan);
+/* Main thread, once a second: closes datagram sockets that a reload took away server.drain_timeout
+ * ago. Until then what has begun over them goes on. */
+void transport_group_second(struct transport_group *g);
 void transport_group_free(struct transport_group *g); /* workers stopped */
 struct transport *transport_get(struct transport_group *g, unsigned worker);
 /* Walks the listeners of now; NULL at the end. Any thread that holds still (main, or a worker). */
 const struct tp_listener *transport_listener(struct transport_group *g, size_t i);
+
+/* May a request begin something? Not over a datagram socket that a reload took away (counted). */
+bool transport_takes_new(struct transport *tp, const struct tp_flow *from);
 
 void transport_set_user(struct transport *tp, const struct transport_user *user);
 /* Begins to read: after the layers above are there. Stop: no new input (drain keeps it on). */
@@ -144,8 +150,8 @@ struct tp_conn_info {
 typedef void(tp_conn_cb)(void *arg, const struct tp_conn_info *info);
 void transport_each_conn(struct transport *tp, tp_conn_cb *cb, void *arg);
 
-/* Hooks for trace: called for each message as on the wire when set; one flag test otherwise. What is
- * sent down another worker's connection is told on that one. */
+/* Hooks for trace: called for each message as on the wire when set; one flag test otherwise. What
+ * is sent down another worker's connection is told on that one. */
 typedef void(tp_trace_cb)(void *arg, bool sent, const struct tp_flow *flow,
                           const struct sip_out *out);
 void transport_set_trace(struct transport *tp, tp_trace_cb *cb, void *arg);

@@ -378,31 +378,6 @@ def test_call_in_progress_survives_reloads(server, peer):
     assert alice.final(inv).status == 200
 
 
-def pss_kib(pid):
-    with open("/proc/%d/smaps_rollup" % pid) as f:
-        return int(re.search(r"^Pss:\s+(\d+)", f.read(), re.M)[1])
-
-
-def test_many_reloads_leave_memory_flat(make_server):
-    s = make_server(workers=2)
-    rewrite(s, 'level = "debug"', 'level = "warning"')
-    n = 250 if SLOW == 1 else 20
-    sock = socket.socket(socket.AF_UNIX)
-    sock.connect(str(s.socket))
-    f = sock.makefile("rwb")
-    sizes = []
-    for _ in range(5):
-        for _ in range(n):
-            f.write(b'{"jsonrpc":"2.0","id":1,"method":"reload"}\n')
-            f.flush()
-            assert "result" in json.loads(f.readline())
-        sizes.append(pss_kib(s.process.pid))
-    # A leak grows each time; the allocator's own steps come now and then, those of a sanitizer always.
-    assert SLOW > 1 or min(b - a for a, b in zip(sizes, sizes[1:])) < 20, sizes
-    f.close()
-    sock.close()
-
-
 def test_reloads_at_once_are_refused_politely(server):
     results = []
     ts = [threading.Thread(target=lambda: results.append(server.ctl("reload", check=False))) for _ in range(8)]

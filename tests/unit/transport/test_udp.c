@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/socket.h"
 #include "transport/branch.h"
 #include "transport/echo.h"
 #include "util/err.h"
@@ -504,6 +505,80 @@ START_TEST(a_reload_opens_and_closes_listeners_and_keeps_the_rest)
 }
 END_TEST
 
+struct asking {
+	struct tp_flow from;
+	bool takes;
+};
+
+static void takes_new(struct echo_user *u, void *arg)
+{
+	struct asking *a = arg;
+
+	a->takes = transport_takes_new(u->tp, &a->from);
+}
+
+/* On every worker, of the flow of the last request. */
+static bool all_take_new(void)
+{
+	struct asking a;
+	bool all = true;
+
+	echo_sync(&e);
+	a.from = e.last;
+	for (unsigned i = 0; i < 4; i++) {
+		echo_call(&e, i, takes_new, &a);
+		all = all && a.takes;
+	}
+	return all;
+}
+
+static void reload_to(const struct conf_listen *listens, size_t n)
+{
+	struct conf conf = e.conf;
+	char *error = NULL;
+	void *plan;
+
+	conf.listen = (struct conf_listen *)(uintptr_t)listens;
+	conf.listen_n = n;
+	conf.server.drain_timeout = 2;
+	ck_assert_int_eq(transport_group_prepare(e.g, &conf, &plan, &error), 0);
+	transport_group_commit(e.g, plan);
+}
+
+START_TEST(a_datagram_socket_that_a_reload_took_away_begins_nothing_and_closes_in_time)
+{
+	struct net_addr gone, bound;
+
+	echo_init(&e);
+	echo_listen(&e, CONF_UDP, "::1");
+	echo_listen(&e, CONF_UDP, "127.0.0.1");
+	echo_start(&e, 4);
+	gone = echo_addr(&e, 1);
+	ask_many(&gone, 0, 10);
+	ck_assert(all_take_new());
+	for (unsigned round = 0; round < 3; round++) { /* back before its time is over, each time */
+		reload_to(e.listens, 1);
+		ck_assert(!all_take_new());
+		ask_many(&gone, 10, 20); /* what has begun goes on */
+		transport_group_second(e.g);
+		transport_group_second(e.g);
+		ck_assert(!all_take_new());
+		reload_to(e.listens, 2);
+		ck_assert(all_take_new());
+	}
+	reload_to(e.listens, 1);
+	for (unsigned s = 0; s < 3; s++) {
+		ck_assert(!all_take_new());
+		ck_assert_int_eq(net_probe(SOCK_DGRAM, &gone, &bound), -EADDRINUSE);
+		transport_group_second(e.g);
+	}
+	(void)all_take_new(); /* all have adopted it */
+	ck_assert_int_eq(net_probe(SOCK_DGRAM, &gone, &bound), 0);
+	transport_group_second(e.g);
+	echo_stop(&e);
+}
+END_TEST
+
 START_TEST(a_reload_that_renames_a_listener_keeps_its_socket)
 {
 	struct net_addr to;
@@ -628,6 +703,7 @@ UNIT_MAIN("transport/udp", one_worker_answers_every_datagram,
           a_banned_source_is_not_heard_until_it_is_let_in_again,
           an_address_in_use_is_an_error_that_names_it, a_transport_that_is_not_there_is_an_error,
           a_reload_opens_and_closes_listeners_and_keeps_the_rest,
+          a_datagram_socket_that_a_reload_took_away_begins_nothing_and_closes_in_time,
           a_reload_that_renames_a_listener_keeps_its_socket,
           a_group_without_memory_leaves_nothing_open,
           without_memory_a_request_is_lost_and_nothing_else)
