@@ -523,8 +523,7 @@ static bool all_take_new(void)
 	struct asking a;
 	bool all = true;
 
-	echo_sync(&e);
-	a.from = e.last;
+	a.from = echo_seen(&e).last;
 	for (unsigned i = 0; i < 4; i++) {
 		echo_call(&e, i, takes_new, &a);
 		all = all && a.takes;
