@@ -21,7 +21,8 @@
 #define STORE_BATCH_US   5000
 #define STORE_QUEUE_MAX  16384
 #define STORE_LAZY_MS    100
-#define STORE_POLL_MS    1000
+#define STORE_POLL_MS    400  /* what others write is seen within a second */
+#define STORE_RETRY_MS   1000 /* while writing fails */
 #define STORE_BUSY_MS    5000        /* how long somebody else's lock is waited for */
 #define STORE_WAL_MAX    (16U << 20) /* bytes of log at which it is copied back */
 #define STORE_WAL_PAGES  (STORE_WAL_MAX / STORE_PAGE_SIZE)

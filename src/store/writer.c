@@ -313,7 +313,7 @@ static void run_batch(struct store *s, struct store_unit *first, size_t n)
 	deliver(s, first);
 }
 
-/* Every second: has somebody else written, is the file still where it was? */
+/* Has somebody else written, is the file still where it was? */
 static void poll_file(struct store *s)
 {
 	sqlite3_stmt *stmt = store_stmt(s, "PRAGMA data_version");
@@ -395,15 +395,15 @@ static void try_again(struct store *s)
 	log_notice("store.works_again", LOG_Z("file", s->path));
 }
 
-/* Once a second, outside the lock. */
+/* Now and then, outside the lock. */
 static void tick(struct store *s)
 {
-	s->poll_at_ms = store_now_ms() + STORE_POLL_MS;
 	if (s->queue.is_failing) { /* only this thread changes it */
 		try_again(s);
 	} else {
 		poll_file(s);
 	}
+	s->poll_at_ms = store_now_ms() + (s->queue.is_failing ? STORE_RETRY_MS : STORE_POLL_MS);
 }
 
 /* Under the lock. false: nothing is left to do, ever. */

@@ -330,7 +330,7 @@ def test_users_edited_by_another_program_are_seen(auth_server, peer):
                "VALUES('zoe', 'example.com', ?, ?, ?, 0, 0)",
                tuple(H(a, "zoe:example.com:pw") for a in ("MD5", "SHA-256", "SHA-512-256")))
     db.commit()
-    server.wait_for(lambda: "zoe" in server.ctl("user", "list").stdout, "zoe")
+    server.wait_for(lambda: "zoe" in server.ctl("user", "list").stdout, "zoe", 1)
     peer(server, user="zoe").register(password="pw")
     db.execute("DELETE FROM subscriber WHERE user = 'zoe'")
     db.commit()
