@@ -18,7 +18,7 @@
 #include "util/list.h"
 #include "util/log.h"
 
-#define CLIENTS_MAX     64
+#define CLIENTS_MAX     256
 #define WRITE_TIMEOUT_S 30 /* a client that does not read for so long is closed */
 #define DISCARD_S       2  /* that a client whose request is too long gets to send the rest */
 #define DISCARD_MAX     (64u << 20) /* bytes of it */
@@ -29,7 +29,7 @@ struct ctl_server {
 	int fd;
 	char *path;
 	struct ctl_env *env;
-	struct list clients, calls;
+	struct list clients, calls; /* the client that asked last is the last */
 	unsigned clients_n;
 };
 
@@ -123,6 +123,8 @@ static void start(struct client *client, struct str line)
 		return;
 	}
 	list_append(&client->server->calls, &client->call->node);
+	list_del(&client->node);
+	list_append(&client->server->clients, &client->node);
 	client->call->output = bufferevent_get_output(client->bev);
 	ctl_call_run(client->call, client->server->env, client->uid, client->pid);
 }
@@ -248,17 +250,36 @@ static void client_new(struct ctl_server *server, int fd)
 	(void)bufferevent_enable(client->bev, EV_READ | EV_WRITE);
 }
 
-/* Takes those that wait; the others stay in the backlog until a place is free. */
+/* The client that has asked nothing for the longest time; NULL: all are busy. */
+static struct client *idle_client(const struct ctl_server *server)
+{
+	list_for_each(it, &server->clients)
+	{
+		struct client *client = container_of(it, struct client, node);
+
+		if (!client->call &&
+		    evbuffer_get_length(bufferevent_get_output(client->bev)) == 0) {
+			return client;
+		}
+	}
+	return NULL;
+}
+
+/* Takes those that wait; idle ones give way to them. While all are busy the others stay in the
+ * backlog. */
 static void accept_cb(int listener, short what, void *arg)
 {
 	struct ctl_server *server = arg;
 	int fd;
 
 	(void)what;
-	while (server->clients_n < CLIENTS_MAX) {
+	while (server->clients_n < CLIENTS_MAX || idle_client(server)) {
 		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0) {
 			return;
+		}
+		if (server->clients_n == CLIENTS_MAX) {
+			client_free(idle_client(server));
 		}
 		client_new(server, fd);
 	}

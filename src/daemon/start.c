@@ -23,11 +23,15 @@
 #define MSGBUFS_MAX 65536 /* receive buffers of one worker */
 #define DIALOG_KEY  "record-route"
 
-/* Logs what stopped the start; @error (heap) may be NULL. */
+/* Logs what stopped the start, and tells who started it; @error (heap) may be NULL. */
 static int failed(int err, const char *what, char *error)
 {
-	log_error("start.failed", LOG_Z("what", what),
-	          LOG_Z("error", error ? error : belfry_strerror(err)));
+	const char *text = error ? error : belfry_strerror(err);
+
+	log_error("start.failed", LOG_Z("what", what), LOG_Z("error", text));
+	if (!log_is_on_stderr()) {
+		(void)fprintf(stderr, "belfryd: %s: %s\n", what, text);
+	}
 	free(error);
 	return EXIT_SYSTEM;
 }

@@ -77,6 +77,11 @@ void log_setup(enum log_target target, enum log_format format, enum log_level le
 	atomic_store(&log_state.level, (int)level);
 }
 
+bool log_is_on_stderr(void)
+{
+	return atomic_load(&log_state.target) == LOG_TO_STDERR;
+}
+
 void log_set_level(enum log_level level)
 {
 	atomic_store_explicit(&log_state.level, (int)level, memory_order_relaxed);

@@ -58,6 +58,7 @@ void log_setup(enum log_target target, enum log_format format, enum log_level le
 void log_set_level(enum log_level level); /* any thread */
 BELFRY_API enum log_level log_threshold(void);
 bool log_has_journal(void); /* built with libsystemd */
+bool log_is_on_stderr(void);
 /* Lines a second of one event name; 0: no limit. Any thread. */
 void log_set_rate(unsigned int lines_per_s);
 /* Tells what has been left out since the last time (log.suppressed of=EVENT lines=N). Happens by

@@ -63,6 +63,16 @@ def test_address_in_use_is_exit_2(make_server, kind):
     assert not s.socket.exists()
 
 
+def test_what_stops_the_start_is_told_on_stderr_wherever_the_log_goes(make_server):
+    s = make_server(start=False, workers=1)
+    rewrite(s, 'target = "stderr"', 'target = "syslog"')
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as other:
+        other.bind(("127.0.0.1", s.port))
+        other.listen()
+        s.start(wait=False)
+        assert "belfryd: listen: " in ends(s, 2)
+
+
 def test_second_server_on_a_port_is_refused(make_server):
     """SO_REUSEPORT would let it in silently."""
     a = make_server(workers=1)
