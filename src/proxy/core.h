@@ -240,6 +240,7 @@ enum step_result proxy_rules(struct belfry_req *req);
 /* RFC 3261 16.3 step 2: 416 when nothing but the Request-URI tells the next hop, and it is of
  * another scheme. Comes before anybody is asked for a password. */
 enum step_result proxy_scheme(struct belfry_req *req);
+bool proxy_has_rule(const struct belfry_req *req); /* one that matches */
 enum step_result proxy_policy(struct belfry_req *req);
 enum step_result proxy_answer_own(struct belfry_req *req); /* addressed to the server itself */
 /* The hash by which a loop is known (RFC 5393 4.2.2), made when it is first needed. */

@@ -58,6 +58,11 @@ static const struct conf_route *find(const struct belfry_req *req)
 	return NULL;
 }
 
+bool proxy_has_rule(const struct belfry_req *req)
+{
+	return find(req) != NULL;
+}
+
 /* $user and $domain are of the Request-URI, escaped as they came. */
 static struct str substitute(struct belfry_req *req, struct str text)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RFC 3261 16.3: request validation, in its order; the scheme is judged when it is known whether a
- * Route or a rule tells the next hop (proxy_scheme()). */
+/* RFC 3261 16.3: request validation, in its order; the scheme of a request with Route is judged when
+ * it is known where that leads (proxy_scheme()). */
 #include "proxy/core.h"
 
 /* What routing depends on, without what changes at each hop (RFC 5393 4.2.2). */
@@ -116,6 +116,18 @@ static void tell_passed(struct belfry_req *req)
 	proxy_note_detail(req, "RFC 3261 16.3 (5)", "no extension is required of this proxy");
 }
 
+/* Neither a Route nor a rule leads anywhere from a URI of a scheme that is not known. */
+static bool is_unknown_scheme(struct belfry_req *req)
+{
+	const struct sip_uri *uri = &req->msg->ruri;
+
+	if (uri->scheme == SIP_URI_SIP || uri->scheme == SIP_URI_SIPS) {
+		return false;
+	}
+	req->ruri = *uri;
+	return req->msg->first[SIP_H_ROUTE] < 0 && !proxy_has_rule(req);
+}
+
 enum step_result proxy_validate(struct belfry_req *req)
 {
 	const struct sip_msg *msg = req->msg;
@@ -129,6 +141,9 @@ enum step_result proxy_validate(struct belfry_req *req)
 		return proxy_refuse(
 			req, REFUSED_DRAIN, 503, "server.drain_timeout",
 			proxy_retry_after(req, (unsigned)req->conf->server.drain_timeout + 1));
+	}
+	if (is_unknown_scheme(req)) {
+		return proxy_refuse(req, REFUSED_SCHEME, 416, "RFC 3261 16.3 (2)", STR_NONE);
 	}
 	if (msg->max_forwards == 0) {
 		if (msg->method == SIP_M_OPTIONS) {

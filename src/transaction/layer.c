@@ -81,6 +81,22 @@ static void on_request(void *arg, struct sip_msg *msg, const struct tp_flow *fro
 /* --- responses ---------------------------------------------------------------------------------
  */
 
+/* A response whose sent-by is not what we put there is none to us (RFC 3261 18.1.2). */
+static bool is_sent_by_us(const struct sip_via *via, const struct tp_listener *l)
+{
+	uint16_t port = via->port;
+
+	if (port != l->port) {
+		uint16_t standard = sip_via_default_port(via->transport);
+
+		port = port ? port : standard;
+		if (port != (l->port ? l->port : standard)) {
+			return false;
+		}
+	}
+	return str_eq(via->host, l->host) || sip_host_eq(via->host, l->host);
+}
+
 /* By the branch, then by the method in CSeq (RFC 3261 17.1.3). */
 static struct txn_client *client_of(const struct txn_layer *l, const struct sip_msg *resp)
 {
@@ -92,7 +108,7 @@ static struct txn_client *client_of(const struct txn_layer *l, const struct sip_
 		return NULL;
 	}
 	ct = txn_client_at(l, b.slot, b.generation);
-	if (!ct || ct->state == TXN_NEW) {
+	if (!ct || ct->state == TXN_NEW || !is_sent_by_us(&resp->via, ct->flow.listener)) {
 		return NULL;
 	}
 	if (resp->method == SIP_M_CANCEL) {

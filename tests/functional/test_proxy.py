@@ -42,6 +42,7 @@ def test_16_3_the_order_of_checks(server, peer):
     """Syntax, scheme, Max-Forwards, loop, Proxy-Require: the first that fails is told."""
     p = peer(server)
     both = ["Proxy-Require: telepathy"]
+    assert p.ask(p.request("MESSAGE", "nobodyknows:this", to="<sip:x@example.com>", max_forwards=0, headers=both)).status == 416
     assert p.ask(p.request("MESSAGE", "sip:bob@example.com", max_forwards=0, headers=both)).status == 483
     assert p.ask(p.request("MESSAGE", "sip:bob@example.com", headers=both)).status == 420
     assert p.ask(p.request("MESSAGE", "sip:bob@example.com", max_forwards=0, headers=["CSeq: 1 MESSAGE"])).status == 400
@@ -99,6 +100,17 @@ def test_rfc5393_a_loop_through_another_proxy_is_482_and_a_spiral_passes(server,
     assert len(back.values("Via")) == 3
     other.reply(got, 200, "OK")
     assert alice.final(req).status == 200
+
+
+def test_rfc5393_two_servers_that_send_to_each_other(make_server, workers, peer):
+    ports = free_port(), free_port()
+    rule = 'routes = ( { name = "x"; match: { user = "loop"; }; to = "trunk:o"; } ); trunks: { o: { targets = ( "sip:127.0.0.1:%d" ); probe = 0; }; };'
+    one, _ = [make_server(workers=workers, port=a, extra=rule % b) for a, b in (ports, ports[::-1])]
+    alice = peer(one)
+    for method in ("INVITE", "MESSAGE"):
+        req = alice.request(method, "sip:loop@example.com")
+        alice.send(req.raw)
+        assert end(alice, req).status == 482
 
 
 def test_16_3_merged_requests_are_no_error(server, peer):
@@ -199,6 +211,20 @@ def test_16_6_6_strict_router_with_more_routes(server, peer):
     end(alice, req)
 
 
+def test_the_domain_is_ours_in_each_spelling(server, peer):
+    alice, bob = peer(server), peer(server)
+    bind(server, "bob", bob)
+    for uri in ("sip:bob@example.com:%d" % server.port, "sip:bob@example.com.", "sip:bob@EXAMPLE.COM;transport=udp", "SIP:bob@example.com",
+                "sip:bob:pw@example.com", "sip:b%6Fb@example.com", "sip:bob@example.com;user=phone", "sip:bob@example.com;lr"):
+        req = alice.request("MESSAGE", uri)
+        alice.send(req.raw)
+        got = bob.expect("MESSAGE")
+        assert got.uri == bob.contact
+        bob.reply(got, 200, "OK")
+        assert alice.final(req).status == 200
+    assert alice.ask(alice.request("MESSAGE", "sip:Bob@example.com")).status == 480  # users have case (19.1.4)
+
+
 # --- 16.6 forwarding
 
 
@@ -276,6 +302,31 @@ def test_record_route_is_twofold_and_each_side_can_reach_its_own(make_server, wo
     assert "Record-Route" not in gb and "Route" not in gb
     bob.reply(gb, 200, "OK")
     assert alice.final(bye).status == 200
+
+
+def test_16_12_a_call_through_two_servers(make_server, workers, peer):
+    """UDP, TCP between them, UDP: each takes its own two Route entries away."""
+    ports = free_port(), free_port()
+    one = make_server(workers=workers, port=ports[0], domains=("a.example",),
+                      extra='routes = ( { name = "x"; match: { domain = "b.example"; }; to = "trunk:b"; } );'
+                            'trunks: { b: { targets = ( "sip:127.0.0.1:%d;transport=tcp" ); probe = 0; }; };' % ports[1])
+    two = make_server(workers=workers, port=ports[1], domains=("b.example",))
+    alice, bob = peer(one), peer(two)
+    two.ctl("location", "add", "bob@b.example", bob.contact)
+    inv = alice.request("INVITE", "sip:bob@b.example")
+    alice.send(inv.raw)
+    got = bob.expect("INVITE")
+    assert len(got.values("Record-Route")) == 4
+    sent = bob.reply(got, 200, "OK")
+    ok = alice.expect(200)
+    alice.ack(inv, ok)
+    assert "Route" not in bob.expect("ACK")
+    for p, q, req in ((alice, bob, alice.in_dialog("INFO", inv, ok)), (bob, alice, bob.in_dialog_uas("BYE", got, sent))):
+        p.send(req.raw)
+        m = q.expect(req.method)
+        assert "Route" not in m
+        q.reply(m, 200, "OK")
+        assert p.final(req).status == 200
 
 
 def test_16_11_an_ack_to_a_2xx_passes_with_its_body_and_without_answer(server, peer):
@@ -514,6 +565,26 @@ def test_timers_b_fails_over_sooner(make_server, workers, peer):
             live.expect("ACK")
 
 
+def test_a_forked_non_invite_ends_with_the_first_2xx_and_nothing_is_cancelled(server, peer):
+    alice, b1, b2 = peer(server), peer(server), peer(server)
+    bind(server, "bob", b1, b2)
+    for code in (603, 404):
+        req = alice.request("MESSAGE", "sip:bob@example.com")
+        alice.send(req.raw)
+        m1, m2 = b1.expect("MESSAGE"), b2.expect("MESSAGE")
+        b1.reply(m1, code, "No")
+        b2.reply(m2, 200, "OK")  # a CANCEL would be an error
+        r = alice.recv()
+        assert r.status == 200
+    req = alice.request("MESSAGE", "sip:bob@example.com")
+    alice.send(req.raw)
+    m1, m2 = b1.expect("MESSAGE"), b2.expect("MESSAGE")
+    b1.reply(m1, 200, "OK")
+    assert alice.final(req).status == 200
+    b2.reply(m2, 200, "OK")
+    assert alice.ask(alice.request("OPTIONS", "sip:example.com")).status == 200  # the second 200 went nowhere
+
+
 # --- redirects
 
 
@@ -541,6 +612,23 @@ def test_recurse_redirects_retargets(make_server, workers, peer, code):
     ok = alice.expect(200)
     alice.ack(inv, ok)
     c2.expect("ACK")
+
+
+def test_recurse_redirects_contact_parts_that_may_not_be_in_a_request_uri(make_server, workers, peer):
+    server = make_server(workers=workers, proxy="recurse_redirects = true;")
+    alice, bob, carol = [peer(server) for _ in range(3)]
+    bind(server, "bob", bob)
+    inv = alice.request("INVITE", "sip:bob@example.com")
+    alice.send(inv.raw)
+    redirected(bob, bob.expect("INVITE"), 302, ["<sip:c@%s;method=BYE;a=b?Subject=x&Route=%%3Csip:evil.invalid%%3E>;expires=3" % carol.hostport])
+    got = carol.expect("INVITE")
+    assert got.uri == "sip:c@%s;a=b" % carol.hostport and "Route" not in got and "Subject" not in got
+    refused(carol, got, alice, 486)
+    assert end(alice, inv).status == 486
+    inv = alice.request("INVITE", "sip:bob@example.com")
+    alice.send(inv.raw)
+    redirected(bob, bob.expect("INVITE"), 302, [])  # nowhere to go
+    assert end(alice, inv).status == 302
 
 
 def test_recurse_redirects_305_changes_the_route_only(make_server, workers, peer):

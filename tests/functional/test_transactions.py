@@ -263,6 +263,42 @@ def test_rfc6026_strays_with_a_branch_of_ours_made_up_go_nowhere(phones, status,
     alice.ack(inv, r)
 
 
+def test_rfc3261_18_1_2_a_response_with_another_sent_by_is_dropped(phones):
+    alice, bob = phones
+    inv, got = invite(alice, bob)
+    alice.expect(100)
+    ours = got.values("Via")[0].split(";")[0].split()[1]
+    good = bob.reply(got, 200, "OK", send=False).raw
+    for other in ("192.0.2.77:5060", ours.split(":")[0], ours[:-1] + ("1" if ours[-1] != "1" else "2"), "nowhere.invalid:" + ours.split(":")[1]):
+        bob.answer(got, good.replace(ours.encode() + b";", other.encode() + b";", 1))
+    bob.reply(got, 486, "Busy")
+    r = alice.expect(486)
+    alice.ack(inv, r)
+
+
+def test_rfc3261_16_7_a_response_from_another_port_is_taken(phones, server, peer):
+    alice, bob = phones
+    inv, got = invite(alice, bob)
+    peer(server).sock.sendto(bob.reply(got, 180, "Ringing", send=False).raw, server.addr())
+    alice.expect(180)
+    bob.reply(got, 486, "Busy")
+    alice.ack(inv, alice.expect(486))
+
+
+@pytest.mark.parametrize("headers,kw", [([], {"max_forwards": 0}), (["Proxy-Require: x"], {}), (["Max-Breadth: 0"], {}), ([], {"max_forwards": 0, "to_tag": "dialog"})])
+def test_the_ack_to_a_refusal_of_ours_goes_no_further(server, peer, headers, kw):
+    """Also where nothing is remembered of the INVITE (RFC 3261 8.2.7)."""
+    alice, there = peer(server), peer(server)
+    inv = alice.request("INVITE", "sip:x@" + there.hostport, headers=headers, **kw)
+    r = alice.ask(inv)
+    assert r.status in (420, 440, 483)
+    alice.ack(inv, r)
+    req = alice.request("MESSAGE", "sip:x@" + there.hostport)
+    alice.send(req.raw)
+    there.reply(there.expect("MESSAGE"), 200, "OK")  # and nothing before it
+    assert alice.final(req).status == 200
+
+
 def test_tags_and_branches_are_new_and_long(phones):
     alice, bob = phones
     seen = set()
@@ -434,6 +470,56 @@ def test_rfc3261_9_1_a_2xx_that_crosses_the_cancel_goes_up(phones):
     assert ok.method == "INVITE"
     alice.ack(inv, ok)
     bob.expect("ACK")
+
+
+@pytest.mark.parametrize("code,answer", [(486, 487), (200, 200), (603, 603), (487, 487)])
+def test_rfc3261_9_1_a_final_before_any_provisional_ends_what_is_to_be_cancelled(phones, code, answer):
+    alice, bob = phones
+    inv, got = invite(alice, bob)
+    alice.send(cancel_of(alice, inv).raw)
+    assert alice.expect(200).method == "CANCEL"
+    bob.reply(got, code, "R%d" % code)
+    r = alice.expect(answer)
+    assert r.method == "INVITE"
+    alice.ack(inv, r)
+    bob.expect("ACK")  # and no CANCEL before it
+
+
+def test_a_provisional_after_the_cancel_goes_up_and_a_repeated_cancel_is_answered(phones):
+    alice, bob = phones
+    inv, got = invite(alice, bob)
+    bob.reply(got, 180, "Ringing")
+    alice.expect(180)
+    c = cancel_of(alice, inv)
+    for _ in range(2):
+        alice.send(c.raw)
+        assert alice.expect(200).method == "CANCEL"
+    bob.reply(bob.expect("CANCEL"), 200, "OK")
+    bob.reply(got, 183, "Progress")
+    alice.expect(183)
+    bob.reply(got, 487, "Terminated")
+    bob.expect("ACK")
+    alice.ack(inv, alice.expect(487))
+
+
+def test_cancel_and_ack_by_another_connection_find_their_invite(server, peer):
+    alice, bob = peer(server, proto="tcp"), peer(server)
+    server.ctl("location", "add", "bob@example.com", bob.contact)
+    first, second = alice.connect(), alice.connect()
+    inv = alice.request("INVITE", "sip:bob@example.com")
+    alice.send(inv.raw, stream=first)
+    got = bob.expect("INVITE")
+    bob.reply(got, 180, "Ringing")
+    alice.expect(180)
+    alice.send(cancel_of(alice, inv).raw, stream=second)
+    assert alice.expect(200).method == "CANCEL"
+    bob.reply(bob.expect("CANCEL"), 200, "OK")
+    bob.reply(got, 487, "Terminated")
+    bob.expect("ACK")
+    r = alice.expect(487)
+    ack = alice.request("ACK", inv.uri, to=r["To"], from_=inv["From"], call_id=inv["Call-ID"], branch=inv.branch, contact=None)
+    alice.send(ack.raw, stream=second)
+    server.wait_for(lambda: all("completed" not in str(t.values()).lower() for t in server.json("transactions")["transactions"]), "the ACK's effect")
 
 
 def test_rfc3261_9_1_a_callee_that_ignores_the_cancel_is_given_up(fast, peer):
