@@ -14,6 +14,12 @@ static void set_up(struct belfry_req *req)
 	                p->w->clock.now_us - req->start_us);
 }
 
+/* It came in a datagram, which needs no length; the stream it leaves on does (RFC 3261 20.14). */
+static void add_length(struct sip_edits *edits, struct sip_msg *resp)
+{
+	sip_edit_append(edits, arena_printf(&resp->arena, "Content-Length: %zu\r\n", resp->body.n));
+}
+
 /* Without our Via, with what modules add; for a 3xx without the Contacts that we follow. */
 void proxy_send_upstream(struct belfry_req *req, struct sip_msg *resp, uint64_t followed)
 {
@@ -29,6 +35,9 @@ void proxy_send_upstream(struct belfry_req *req, struct sip_msg *resp, uint64_t 
 				sip_edit_remove_value(&edits, &it);
 			}
 		}
+	}
+	if (resp->content_length < 0 && tp_proto_is_reliable(req->from.proto)) {
+		add_length(&edits, resp);
 	}
 	for (const struct proxy_answer *a = req->compact ? NULL : req->challenges; a; a = a->next) {
 		proxy_challenge_add(&edits, resp, a);

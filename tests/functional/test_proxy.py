@@ -280,6 +280,18 @@ def test_proxy_record_route_false(make_server, workers, peer):
         end(alice, req)
 
 
+def test_proxy_record_route_false_is_not_for_flows(make_server, workers, peer):
+    server = make_server(workers=workers, proxy="record_route = false;")
+    alice, bob = peer(server, proto="tcp"), peer(server, proto="tcp", user="bob")
+    bob.register()
+    inv = alice.request("INVITE", "sip:bob@example.com")
+    alice.send(inv.raw)
+    got = bob.expect("INVITE")
+    assert len(got.values("Record-Route")) == 1
+    refused(bob, got, alice, 486)
+    end(alice, inv)
+
+
 def test_record_route_is_twofold_and_each_side_can_reach_its_own(make_server, workers, peer):
     server = make_server(workers=workers, v6=True)
     alice, bob = peer(server, proto="tcp"), peer(server, ip="::1")
@@ -330,7 +342,7 @@ def test_16_12_a_call_through_two_servers(make_server, workers, peer):
 
 
 def test_16_11_an_ack_to_a_2xx_passes_with_its_body_and_without_answer(server, peer):
-    alice, bob = peer(server), peer(server)
+    alice, bob = peer(server), peer(server, repeats=True)
     bind(server, "bob", bob)
     inv = alice.request("INVITE", "sip:bob@example.com")
     alice.send(inv.raw)
@@ -719,6 +731,13 @@ def test_rfc5393_breadth_is_shared_out(server, peer):
     for p, m in zip(phones, got):
         refused(p, m, alice, 480)
     end(alice, inv)
+
+
+def test_rfc5393_a_breadth_that_cannot_be_read_is_400(server, peer):
+    p = peer(server)
+    for value in ("x", "-1", "1.5"):
+        r = p.ask(p.request("MESSAGE", "sip:bob@example.com", headers=["Max-Breadth: " + value]))
+        assert r.status == 400 and "Max-Breadth" in r.reason
 
 
 def test_rfc5393_proxy_max_breadth_limits_what_the_request_asks(make_server, workers, peer):

@@ -17,7 +17,7 @@ def fast(make_server, workers):
 
 @pytest.fixture
 def phones(server, peer):
-    alice, bob = peer(server, user="alice"), peer(server, user="bob")
+    alice, bob = peer(server, user="alice", repeats=True), peer(server, user="bob", repeats=True)
     server.ctl("location", "add", "bob@example.com", bob.contact)
     return alice, bob
 
@@ -105,7 +105,7 @@ def test_rfc3261_17_2_3_without_the_cookie_a_whole_call_works(phones, branch):
 
 def test_rfc3261_17_2_1_the_refusal_is_retransmitted_until_its_ack(make_server, workers, peer):
     server = make_server(workers=workers, timers="t1 = 20; t2 = 80; t4 = 5000;")
-    alice, bob = peer(server), peer(server, user="bob")
+    alice, bob = peer(server, repeats=True), peer(server, user="bob", repeats=True)
     server.ctl("location", "add", "bob@example.com", bob.contact)
     inv, got = invite(alice, bob)
     bob.reply(got, 486, "Busy")
@@ -167,7 +167,7 @@ def test_rfc3261_17_1_1_3_the_ack_has_the_route_of_its_invite(server, peer):
 
 
 def test_what_is_retransmitted_by_the_client_transaction_is_the_same_bytes(fast, peer):
-    alice, bob = peer(fast), peer(fast, user="bob")
+    alice, bob = peer(fast, repeats=True), peer(fast, user="bob", repeats=True)
     fast.ctl("location", "add", "bob@example.com", bob.contact)
     for method in ("INVITE", "MESSAGE"):
         req = alice.request(method, "sip:bob@example.com", body=b"x")
@@ -520,6 +520,25 @@ def test_cancel_and_ack_by_another_connection_find_their_invite(server, peer):
     ack = alice.request("ACK", inv.uri, to=r["To"], from_=inv["From"], call_id=inv["Call-ID"], branch=inv.branch, contact=None)
     alice.send(ack.raw, stream=second)
     server.wait_for(lambda: all("completed" not in str(t.values()).lower() for t in server.json("transactions")["transactions"]), "the ACK's effect")
+
+
+@pytest.mark.parametrize("proto", ["udp", "tcp"])
+def test_a_cancel_right_behind_its_invite_finds_it(server, peer, proto):
+    alice, bob = peer(server, proto=proto), peer(server)
+    server.ctl("location", "add", "bob@example.com", bob.contact)
+    for _ in range(5):
+        inv = alice.request("INVITE", "sip:bob@example.com")
+        c = cancel_of(alice, inv)
+        for data in (inv.raw, c.raw) if proto == "udp" else (inv.raw + c.raw,):
+            alice.send(data)
+        got = bob.expect("INVITE")
+        assert alice.expect(200).method == "CANCEL"
+        bob.reply(got, 180, "Ringing")
+        alice.expect(180)
+        bob.reply(bob.expect("CANCEL"), 200, "OK")
+        bob.reply(got, 487, "Terminated")
+        bob.expect("ACK")
+        alice.ack(inv, alice.expect(487))
 
 
 def test_rfc3261_9_1_a_callee_that_ignores_the_cancel_is_given_up(fast, peer):

@@ -115,3 +115,19 @@ def test_a_large_binary_body_passes(make_server, workers, peer, proto, size):
     assert got.body == body
     bob.reply(got, 200, "OK", body=body)
     assert alice.final(req).body == body
+
+
+def test_rfc3261_20_14_content_length_is_added_where_a_stream_needs_it(server, peer):
+    """It may be missing in a datagram, of a request and of a response."""
+    udp, tcp = peer(server), peer(server, proto="tcp")
+    server.ctl("location", "add", "udp@example.com", udp.contact)
+    server.ctl("location", "add", "tcp@example.com", tcp.contact)
+    for a, b in ((udp, tcp), (tcp, udp)):
+        req = a.request("MESSAGE", "sip:%s@example.com" % b.proto, body=b"hello")
+        a.send(req.raw.replace(b"Content-Length: 5\r\n", b"") if a is udp else req.raw)
+        got = b.expect("MESSAGE")
+        assert got["Content-Length"] == "5" and got.body == b"hello"
+        answer = b.reply(got, 200, "OK", body=b"abc", send=False).raw
+        b.answer(got, answer.replace(b"Content-Length: 3\r\n", b"") if b is udp else answer)
+        ok = a.final(req)
+        assert ok["Content-Length"] == "3" and ok.body == b"abc"
