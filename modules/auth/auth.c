@@ -488,13 +488,14 @@ static enum belfry_verdict check_register(struct attempt *a)
 {
 	const struct sip_msg *msg = belfry_msg(a->req);
 	char space[SIP_AOR_MAX], ruri_space[SIP_AOR_MAX];
-	struct str aor = aor_in(msg, SIP_H_TO, space);
+	struct str aor;
 
 	a->is_register = true;
 	if (!a->conf->registers) {
 		belfry_decide(a->req, rule_of(a), "no credentials are asked for");
 		return BELFRY_CONTINUE;
 	}
+	aor = aor_in(msg, SIP_H_TO, space);
 	a->realm = domain_of(sip_uri_aor(&msg->ruri, ruri_space, sizeof(ruri_space)));
 	if (!belfry_is_local_domain(a->req, a->realm)) {
 		a->realm = domain_of(aor);

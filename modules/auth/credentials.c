@@ -96,7 +96,7 @@ struct str credentials_realm(struct str value)
 static int param_find(struct str name)
 {
 	for (size_t i = 0; i < sizeof(params) / sizeof(params[0]); i++) {
-		if (str_eq_nocase(params[i].name, name)) {
+		if (params[i].name.n == name.n && str_eq_nocase(params[i].name, name)) {
 			return (int)params[i].bit;
 		}
 	}

@@ -120,13 +120,7 @@ void sub_map_fini(struct sub_map *m)
 
 static uint64_t hash_of(const struct sub_map *m, struct str user, struct str domain)
 {
-	struct hash_state st;
-
-	hash_begin(&st, &m->key, false);
-	hash_add(&st, user);
-	hash_add(&st, STR("@"));
-	hash_add_nocase(&st, domain);
-	return hash_end64(&st);
+	return hash_str(&m->key, user) ^ hash_mix(hash_str_nocase(&m->key, domain));
 }
 
 static struct sub_shard *shard_of(struct sub_map *m, uint64_t hash)

@@ -217,8 +217,9 @@ void txn_linger_del(struct txn_layer *l, struct txn_linger *linger);
 
 /* --- stateless.c */
 int txn_stateless_init(struct txn_layer *l);
-/* @tag has room for TXN_TAG_LEN. */
-struct str txn_tag(const struct txn_layer *l, const struct sip_msg *req, char *tag);
+/* @id is that of its key; @tag has room for TXN_TAG_LEN. */
+struct str txn_tag(const struct txn_layer *l, const struct sip_msg *req, const struct hash128 *id,
+                   char *tag);
 /* ACK to a refusal of ours without state. */
 bool txn_ack_is_for_refusal(const struct txn_layer *l, const struct sip_msg *ack);
 struct str txn_via_extra(struct arena *arena, const struct sip_msg *req,

@@ -62,6 +62,10 @@ uint32_t txn_hash32(const struct txn_layer *l, struct str s)
 
 void txn_key_of(const struct txn_layer *l, const struct sip_msg *req, struct txn_key *key_r)
 {
+	if (req == l->handed) { /* made a moment ago */
+		*key_r = l->handed_key;
+		return;
+	}
 	*key_r = (struct txn_key){
 		.method = req->method == SIP_M_ACK ? SIP_M_INVITE : req->method,
 		.is_old = !req->via.is_rfc3261,

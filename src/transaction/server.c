@@ -72,11 +72,7 @@ int txn_server_new(struct txn_layer *l, struct sip_msg *req, const struct tp_flo
 		txn_count(l, l->ids.rejected_full, 1);
 		return BELFRY_EFULL;
 	}
-	if (req == l->handed) { /* not found a moment ago */
-		key = l->handed_key;
-	} else {
-		txn_key_of(l, req, &key);
-	}
+	txn_key_of(l, req, &key);
 	if (txn_find(l, &key)) {
 		return BELFRY_EEXIST;
 	}
@@ -128,7 +124,7 @@ int txn_server_last_status(const struct txn_server *st)
 struct str txn_server_tag(struct txn_server *st)
 {
 	if (st->tag_n == 0 && st->req) {
-		st->tag_n = (uint8_t)txn_tag(st->l, st->req, st->tag).n;
+		st->tag_n = (uint8_t)txn_tag(st->l, st->req, &st->entry->id, st->tag).n;
 	}
 	return str_make(st->tag, st->tag_n);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Answers without a transaction (RFC 3261 8.2.7). Their To tag is a keyed hash of what the ACK to
- * them repeats, so it is recognised and absorbed with nothing kept. Inside a dialog the To tag is
- * the peer's: of such refusals a short table remembers which INVITEs they were for; it is of fixed
- * size and a newer one takes the place of an older.
+ * them repeats (the branch, or what stands for it), so it is recognised and absorbed with nothing
+ * kept. Inside a dialog the To tag is the peer's: of such refusals a short table remembers which
+ * INVITEs they were for; it is of fixed size and a newer one takes the place of an older.
  */
 #include "transaction/internal.h"
 
@@ -26,17 +26,22 @@ static void add(struct hash_state *st, struct str s)
 	hash_add(st, s);
 }
 
-struct str txn_tag(const struct txn_layer *l, const struct sip_msg *req, char *tag)
+struct str txn_tag(const struct txn_layer *l, const struct sip_msg *req, const struct hash128 *id,
+                   char *tag)
 {
 	struct hash_state st;
 	struct hash128 h;
 
 	hash_begin(&st, l->w->process_key, true);
-	add(&st, STR("tag"));
-	add(&st, req->call_id);
-	add(&st, req->from_tag);
-	add(&st, req->via.branch);
-	hash_add(&st, str_make((const char *)&req->cseq, sizeof(req->cseq)));
+	hash_add(&st, STR("tag"));
+	if (req->via.is_rfc3261) {
+		hash_add(&st, str_make((const char *)id, sizeof(*id)));
+	} else { /* the key of an ACK is another one */
+		add(&st, req->call_id);
+		add(&st, req->from_tag);
+		add(&st, req->via.branch);
+		hash_add(&st, str_make((const char *)&req->cseq, sizeof(req->cseq)));
+	}
 	h = hash_end128(&st);
 	return str_make(tag, base64url_encode(tag, &h, sizeof(h)));
 }
@@ -52,17 +57,14 @@ struct str txn_via_extra(struct arena *arena, const struct sip_msg *req, const s
 /* --- refusals inside dialogs -------------------------------------------------------------------
  */
 
-static uint64_t refused_id(const struct txn_layer *l, const struct sip_msg *req)
+static uint64_t refused_id(const struct txn_key *key)
 {
-	struct txn_key key;
-
-	txn_key_of(l, req, &key);
-	return key.id.v[0] ^ key.id.v[1];
+	return key->id.v[0] ^ key->id.v[1];
 }
 
-static void refused_add(struct txn_layer *l, const struct sip_msg *req)
+static void refused_add(struct txn_layer *l, const struct txn_key *key)
 {
-	uint64_t id = refused_id(l, req);
+	uint64_t id = refused_id(key);
 	uint64_t until_ms = l->w->clock.now_ms + (uint64_t)64 * txn_times_now(l).t1;
 
 	l->refused[id % TXN_REFUSED_N] = (struct txn_refused){ .id = id, .until_ms = until_ms };
@@ -73,17 +75,20 @@ static void refused_add(struct txn_layer *l, const struct sip_msg *req)
 
 bool txn_ack_is_for_refusal(const struct txn_layer *l, const struct sip_msg *ack)
 {
+	bool may_be_ours = ack->to_tag.n == TXN_TAG_LEN;
 	const struct txn_refused *r;
 	char tag[TXN_TAG_LEN];
+	struct txn_key key;
 	uint64_t id;
 
-	if (ack->to_tag.n == TXN_TAG_LEN && str_eq(ack->to_tag, txn_tag(l, ack, tag))) {
-		return true;
-	}
-	if (l->refused_until_ms <= l->w->clock.now_ms) {
+	if (!may_be_ours && l->refused_until_ms <= l->w->clock.now_ms) {
 		return false;
 	}
-	id = refused_id(l, ack);
+	txn_key_of(l, ack, &key);
+	if (may_be_ours && str_eq(ack->to_tag, txn_tag(l, ack, &key.id, tag))) {
+		return true;
+	}
+	id = refused_id(&key);
 	r = &l->refused[id % TXN_REFUSED_N];
 	return r->id == id && r->until_ms > l->w->clock.now_ms;
 }
@@ -140,14 +145,16 @@ int txn_reply_stateless(struct txn_layer *l, const struct sip_msg *req, const st
 {
 	struct arena arena;
 	char tag[TXN_TAG_LEN];
+	struct txn_key key;
 	int err;
 
 	if (req->method == SIP_M_ACK) {
 		return 0;
 	}
-	reply->to_tag = reply->code == 100 ? STR_NONE : txn_tag(l, req, tag);
+	txn_key_of(l, req, &key);
+	reply->to_tag = reply->code == 100 ? STR_NONE : txn_tag(l, req, &key.id, tag);
 	if (req->method == SIP_M_INVITE && req->to_tag.n && reply->code >= 300) {
-		refused_add(l, req);
+		refused_add(l, &key);
 	}
 	arena_init(&arena, &l->w->arenas);
 	err = send_answer(l, req, from, reply, &arena);

@@ -105,6 +105,38 @@ START_TEST(digests_of_the_vectors_come_out)
 }
 END_TEST
 
+static void md5_hex(const char *text, char out[33])
+{
+	unsigned char hash[16];
+
+	ck_assert_int_eq(EVP_Digest(text, strlen(text), hash, NULL, EVP_md5(), NULL), 1);
+	hex_encode(out, hash, sizeof(hash));
+	out[32] = '\0';
+}
+
+START_TEST(a_long_uri_is_hashed_whole)
+{
+	struct digest d;
+
+	ck_assert_int_eq(digest_init(&d), 0);
+	for (int n = 0; n < 1500; n += 7) {
+		struct credentials c = { .algorithm = BELFRY_MD5, .nonce = STR_INIT("n") };
+		unsigned char got[32], ha1[16] = { 0 };
+		char text[2048], hex[33];
+
+		snprintf(text, sizeof(text), "REGISTER:sip:%0*d", n + 1, n);
+		c.uri = str_from(text + sizeof("REGISTER"));
+		ck_assert_int_eq(digest_response(&d, &c, ha1, STR("REGISTER"), got), 0);
+		md5_hex(text, hex);
+		snprintf(text, sizeof(text), "00000000000000000000000000000000:n:%s", hex);
+		md5_hex(text, hex);
+		hex_encode(text, got, 16);
+		ck_assert_int_eq(memcmp(text, hex, 32), 0);
+	}
+	digest_fini(&d);
+}
+END_TEST
+
 START_TEST(digest_depends_on_every_part)
 {
 	const char *headers[] = {
@@ -144,4 +176,5 @@ START_TEST(digest_depends_on_every_part)
 }
 END_TEST
 
-UNIT_MAIN("auth/digest", digests_of_the_vectors_come_out, digest_depends_on_every_part)
+UNIT_MAIN("auth/digest", digests_of_the_vectors_come_out, a_long_uri_is_hashed_whole,
+          digest_depends_on_every_part)
