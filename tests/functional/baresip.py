@@ -56,6 +56,8 @@ class Baresip:
             except OSError:
                 assert time.monotonic() < end and self.process.poll() is None, self.text()
                 time.sleep(0.02)
+        self.command("about")  # an answer: it knows of us, and will tell us what happens
+        self.next(lambda m: m.get("response"), "answer")
 
     def text(self):
         self.log.flush()
@@ -74,6 +76,9 @@ class Baresip:
 
     def event(self, kind, timeout=WAIT_S):
         """Waits for an event of that type (CALL_ESTABLISHED, ...); others before it are dropped."""
+        return self.next(lambda m: m.get("event") and m.get("type") == kind, kind, timeout)
+
+    def next(self, is_it, what, timeout=WAIT_S):
         end = time.monotonic() + timeout
         while True:
             while b":" in self.buf:
@@ -84,16 +89,16 @@ class Baresip:
                 self.buf = rest[int(n) + 1:]
             while self.events:
                 e = self.events.pop(0)
-                if e.get("event") and e.get("type") == kind:
+                if is_it(e):
                     return e
             left = end - time.monotonic()
-            assert left > 0, "baresip: no %s\n%s" % (kind, self.text())
+            assert left > 0, "baresip: no %s\n%s" % (what, self.text())
             self.ctrl.settimeout(left)
             try:
                 data = self.ctrl.recv(65536)
             except socket.timeout:
-                data = b""
-            assert data or time.monotonic() >= end, "baresip ended\n" + self.text()
+                continue
+            assert data, "baresip ended\n" + self.text()
             self.buf += data
 
     def close(self):

@@ -163,7 +163,7 @@ class Calls:
 
     def run(self, n):
         started, self.done, self.failed = 0, 0, collections.Counter()
-        end = time.monotonic() + (WAIT_S + n / 100) * SLOW
+        end = time.monotonic() + WAIT_S + n / 100 * SLOW
         while self.done + sum(self.failed.values()) < n:
             assert time.monotonic() < end, "%d of %d calls" % (self.done, n)
             while started < n and len(self.open) < WINDOW:

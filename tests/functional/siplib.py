@@ -179,7 +179,7 @@ class Stream:
 def may_be_sent_again(data):
     """Does a timer of the server alone send this datagram again? (RFC 3261 17: A, E, G)"""
     if not data.startswith(b"SIP/2.0 "):
-        return True
+        return not data.startswith(b"ACK ")
     return data[8:9] in b"3456" and re.search(rb"(?im)^CSeq:\s*\d+\s+INVITE", data) is not None
 
 
@@ -198,7 +198,7 @@ class Peer:
         self.family = socket.AF_INET6 if ":" in ip else socket.AF_INET
         self.streams = []
         self.inbox = []
-        self.repeats, self.seen = repeats, set()
+        self.repeats, self.seen, self.sent = repeats, set(), set()
         port = port or free_port()
         if proto == "udp":
             self.sock = socket.socket(self.family, socket.SOCK_DGRAM)
@@ -253,6 +253,9 @@ class Peer:
         if isinstance(data, str):
             data = data.encode("utf-8", "surrogateescape")
         if self.proto == "udp":
+            if data in self.sent:  # who says it again wants to hear the answer again
+                self.seen.clear()
+            self.sent.add(data)
             self.sock.sendto(data, to or self.server.addr(":" in self.ip))
         else:
             (stream or self.stream()).sock.sendall(data)
@@ -269,7 +272,9 @@ class Peer:
     def _pump(self, timeout):
         socks = [self.sock] + [s for s in self.streams if not s.closed]
         ready, _, _ = select.select(socks, [], [], max(0, timeout))
+        came = False
         for r in ready:
+            came = came or r is not self.sock or self.proto != "udp"
             if r is self.sock and self.proto == "udp":
                 try:
                     data, src = self.sock.recvfrom(70000)
@@ -277,6 +282,7 @@ class Peer:
                     continue
                 if self._is_news(data):
                     self.inbox.append((data, src, None))
+                    came = True
             elif r is self.sock:
                 conn, _ = self.sock.accept()
                 conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -288,7 +294,7 @@ class Peer:
                     if m is None:
                         break
                     self.inbox.append((m, None, r))
-        return bool(ready)
+        return came
 
     def recv_raw(self, timeout=WAIT_S):
         end = time.monotonic() + timeout
@@ -463,6 +469,20 @@ class Peer:
         for s in self.streams:
             s.close()
         self.sock.close()
+
+
+def first_of(*peers, timeout=WAIT_S):
+    """Those for whom something has come, once there is one."""
+    end = time.monotonic() + timeout
+    while True:
+        for p in peers:
+            p._pump(0)
+        found = [p for p in peers if p.inbox]
+        if found:
+            return found
+        left = end - time.monotonic()
+        assert left > 0, "nothing came for any of %s" % [p.user for p in peers]
+        select.select([s for p in peers for s in [p.sock, *p.streams]], [], [], min(left, 1))
 
 
 def via_param(via, name):

@@ -30,7 +30,7 @@ def options(p, **kw):
 
 def healthy(server, *peers):
     for p in peers:
-        assert p.ask(options(p), timeout=WAIT_S * SLOW).status == 200
+        assert p.ask(options(p), timeout=WAIT_S).status == 200
     assert server.process.poll() is None
 
 
@@ -38,7 +38,7 @@ def drained(server, kinds=("client", "server")):
     def none():
         s = server.ctl("stats", "belfry_transactions").stdout
         return all(re.search(r'kind="%s"}\s+0$' % k, s, re.M) for k in kinds)
-    server.wait_for(none, "no transaction", timeout=20)
+    server.wait_for(none, "no transaction", timeout=3 * WAIT_S)
 
 
 # --- slow and stuck peers -------------------------------------------------------------------------
@@ -69,7 +69,7 @@ def test_a_peer_that_never_reads_harms_only_calls_to_itself(make_server, workers
             worst = max(worst, time.monotonic() - t)
         while alice.inbox or alice._pump(0):
             finish(alice, open_)
-    end = time.monotonic() + 20 * SLOW
+    end = time.monotonic() + 2 * WAIT_S
     while open_ and time.monotonic() < end:
         alice._pump(0.1)
         while alice.inbox:
@@ -77,7 +77,7 @@ def test_a_peer_that_never_reads_harms_only_calls_to_itself(make_server, workers
         for inv in list(open_.values())[:5] if not alice.inbox else ():
             alice.send(inv.raw)  # a burst of large datagrams may have met a full socket
     assert not open_, "%d of %d calls to it got no answer" % (len(open_), n)
-    assert worst < 1.5 * SLOW
+    assert worst < 5 * SLOW
     m = carol.request("MESSAGE", carol.aor)
     carol.send(m.raw)
     carol.reply(carol.expect("MESSAGE"), 200, "OK")
@@ -112,7 +112,7 @@ def test_bytes_one_at_a_time_on_many_connections(server, peer):
         if at % 100 == 0:
             healthy(server, other)
     for p, r in zip(ps, reqs):
-        assert p.final(r, timeout=WAIT_S * SLOW).status == 200
+        assert p.final(r, timeout=WAIT_S).status == 200
 
 
 def test_a_client_that_never_reads_its_answers_is_cut_off(make_server, workers, peer):
@@ -125,11 +125,11 @@ def test_a_client_that_never_reads_its_answers_is_cut_off(make_server, workers, 
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         s.connect(server.addr())
-        s.settimeout(WAIT_S * SLOW)
+        s.settimeout(WAIT_S)
         raw = options(p, headers=["X-Fill: " + "x" * 500]).raw * 20
         begin = time.monotonic()
         try:
-            while time.monotonic() - begin < WAIT_S * SLOW:
+            while time.monotonic() - begin < WAIT_S:
                 for _ in range(500):
                     s.sendall(raw)
                 healthy(server, other)
@@ -150,7 +150,7 @@ def test_drip_writers_get_message_timeout_and_no_more(make_server, workers, peer
     socks = [socket.create_connection(server.addr()) for _ in range(n)]
     drip = options(other).raw[:-2] + b"X-Drip: " + b"x" * 100000
     begin, i, live = time.monotonic(), 0, list(socks)
-    while live and time.monotonic() - begin < 6 * SLOW:
+    while live and time.monotonic() - begin < WAIT_S:
         ready, _, _ = select.select(live, [], [], 0.02)
         live = [s for s in live if s not in ready]
         for s in live:
@@ -211,7 +211,7 @@ def test_thousands_of_idle_and_half_open_connections(many_files, make_server, wo
                     pass  # closed at once: above the limit
             if i % 1000 == 999:
                 healthy(server, udp, tcp)
-        server.wait_for(lambda: server.json("status")["connections"] == limit, "%d connections" % limit, 20)
+        server.wait_for(lambda: server.json("status")["connections"] == limit, "%d connections" % limit)
         assert labelled(server, "belfry_rejected_total", 'reason="connection_limit"') == n - limit + 1
         closed = sum(1 for s in readable(socks))
         assert closed == n - limit + 1
@@ -221,7 +221,7 @@ def test_thousands_of_idle_and_half_open_connections(many_files, make_server, wo
     finally:
         for s in socks:
             s.close()
-    server.wait_for(lambda: server.json("status")["connections"] == 1, "the connections to be gone", 20)
+    server.wait_for(lambda: server.json("status")["connections"] == 1, "the connections to be gone")
     healthy(server, udp, tcp, peer(server, proto="tcp"))
 
 
@@ -301,7 +301,7 @@ def test_header_bombs_are_answered_or_dropped(make_server, workers, peer, proto)
             healthy(server, p_after(p, raw, name))
         elif name == "no end":
             p.send(b"\r\n")
-            assert p.recv(WAIT_S * SLOW).status >= 400
+            assert p.recv(WAIT_S).status >= 400
         p.close()
     server.wait_for(lambda: server.json("status")["connections"] == 0, "closed connections")
     assert SLOW > 1 or rss_kib(server) - before < 4 << 10
@@ -313,7 +313,7 @@ def p_after(p, raw, name):
     p.send(probe.raw)
     got = 0
     while True:
-        m = p.recv(WAIT_S * SLOW)
+        m = p.recv(WAIT_S)
         assert m is not None, name
         if m["Call-ID"] == probe["Call-ID"]:
             break
@@ -388,7 +388,7 @@ def healthy_after(server, peer):
     """Unauthenticated OPTIONS to the server itself are answered; queued behind the flood."""
     p = peer(server)
     m = p.request("OPTIONS", "sip:127.0.0.1:%d" % server.port, from_="<sip:x@y.invalid>")
-    assert p.ask(m, timeout=WAIT_S * SLOW).status in (200, 403)
+    assert p.ask(m, timeout=WAIT_S).status in (200, 403)
 
 
 def test_answers_go_to_the_source_whatever_the_via_says(server, peer):
@@ -410,7 +410,7 @@ def test_answers_go_to_the_source_whatever_the_via_says(server, peer):
                                 ";tag=1\r\nTo: <%s>\r\nCall-ID: %s\r\nCSeq: 1 %s\r\nMax-Forwards: 70\r\n"
                                 "Content-Length: 0\r\n\r\n" % (method, uri, port, unique("z9hG4bK"), params, uri, call_id,
                                                                method)).encode(), server.addr())
-                where.settimeout(WAIT_S * SLOW)
+                where.settimeout(WAIT_S)
                 while call_id.encode() not in where.recv(4000):
                     pass
         victim.setblocking(False)
@@ -452,7 +452,7 @@ def test_storm_of_cancels_and_byes(make_server, workers, peer):
         for m in (inv, cancel, bye, cancel):
             alice.send(m.raw)
         storm_step(alice, bob, calls, got_200, got_487, 0)
-    end = time.monotonic() + 20 * SLOW
+    end = time.monotonic() + 2 * WAIT_S
     while len(got_487) < n and time.monotonic() < end:
         if not storm_step(alice, bob, calls, got_200, got_487, 0.05):
             for call_id in list(set(calls) - got_487)[:20]:  # lost by a full socket
@@ -576,7 +576,7 @@ def test_the_last_tenth_is_for_dialogs_and_emergencies(make_server, workers, pee
 
 def next_of(alice, bob, inv):
     """The INVITE at bob, or the final answer at alice."""
-    end = time.monotonic() + WAIT_S * SLOW
+    end = time.monotonic() + WAIT_S
     while True:
         select.select([alice.sock, bob.sock], [], [], 0.1)
         assert time.monotonic() < end
@@ -611,11 +611,11 @@ def test_sigterm_under_load_lets_every_call_finish(make_server, workers, peer):
         bob.reply(m, 200, "OK")
     done = set()
     while len(done) < len(ringing):
-        m = alice.recv(WAIT_S * SLOW)
+        m = alice.recv(WAIT_S)
         assert m is not None
         if m.status == 200 and m["Call-ID"] in ringing:
             done.add(m["Call-ID"])
-    assert server.process.wait(10 * SLOW) == 0
+    assert server.process.wait(2 * WAIT_S) == 0
     assert "drain.timeout" not in server.log()
 
 
@@ -729,7 +729,7 @@ def test_random_mutations(make_server, workers, peer, proto):
             while p.inbox or p._pump(0):
                 p.recv_raw(0)
         if i % 200 == 0:
-            assert probe.ask(options(probe), timeout=WAIT_S * SLOW).status in (200, 403), (seed, i)
+            assert probe.ask(options(probe), timeout=WAIT_S).status in (200, 403), (seed, i)
             assert server.process.poll() is None, (seed, i)
         if i == n // 2:
             before = rss_kib(server)
@@ -737,7 +737,7 @@ def test_random_mutations(make_server, workers, peer, proto):
         s.close()
     p.streams.clear()
     drained(server)
-    assert probe.ask(options(probe), timeout=WAIT_S * SLOW).status in (200, 403)
+    assert probe.ask(options(probe), timeout=WAIT_S).status in (200, 403)
     assert SLOW > 1 or rss_kib(server) - before < 4 << 10
 
 

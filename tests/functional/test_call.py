@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from siplib import WAIT_S, param, uri_of, unique
+from siplib import first_of, uri_of, unique
 
 SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
 
@@ -441,11 +441,8 @@ def test_max_breadth_shares_out_what_it_allows(server, peer):
     alice.send(inv.raw)
     phones = [b1, b2]
     seen = 0
-    import select
     while phones:
-        ready, _, _ = select.select([p.sock for p in phones], [], [], WAIT_S)
-        assert len(ready) == 1, "one branch at a time"
-        p = [x for x in phones if x.sock is ready[0]][0]
+        p, = first_of(*phones)  # one branch at a time
         got = p.expect("INVITE")
         assert got["Max-Breadth"] == "1"
         phones.remove(p)

@@ -2,12 +2,11 @@
 """The proxy of RFC 3261 section 16, claim by claim: checks, Route and Record-Route, targets, forking,
 the choice of the answer, redirects (with RFC 5393 and RFC 3326)."""
 import re
-import select
 import time
 
 import pytest
 from conftest import free_port
-from siplib import Msg, unique, uri_of
+from siplib import WAIT_S, Msg, first_of, unique, uri_of
 
 
 def bind(server, user, *phones, **kw):
@@ -522,7 +521,7 @@ def test_16_7_5_provisionals_go_up_until_a_final_was_sent(server, peer):
 
 
 def test_timer_c_restarts_with_each_provisional_but_100(make_server, workers, peer):
-    server = make_server(workers=workers, proxy="timer_c = 0.5;")
+    server = make_server(workers=workers, proxy="timer_c = 2;")
     alice, bob, carol = peer(server), peer(server), peer(server)
     bind(server, "bob", bob)
     bind(server, "carol", carol)
@@ -530,7 +529,7 @@ def test_timer_c_restarts_with_each_provisional_but_100(make_server, workers, pe
     alice.send(inv.raw)
     got = bob.expect("INVITE")
     start = time.monotonic()
-    while time.monotonic() - start < 1.2:
+    while time.monotonic() - start < 4:
         bob.reply(got, 180, "Ringing")
         alice.expect(180)
         bob.silent(0.2)
@@ -542,10 +541,11 @@ def test_timer_c_restarts_with_each_provisional_but_100(make_server, workers, pe
     alice.send(inv.raw)
     got = carol.expect("INVITE")
     start = time.monotonic()
-    while time.monotonic() - start < 0.4:
+    while not carol.inbox:  # as long as it says that it is trying
+        assert time.monotonic() - start < WAIT_S
         carol.reply(got, 100, "Trying")
-        time.sleep(0.1)
-    carol.expect("CANCEL", timeout=0.35)
+        carol._pump(0.1)
+    carol.expect("CANCEL")
     refused(carol, got, alice, 487)
     end(alice, inv)
 
@@ -557,19 +557,19 @@ def test_timer_c_without_any_provisional_is_408(make_server, workers, peer):
     inv = alice.request("INVITE", "sip:bob@example.com")
     alice.send(inv.raw)
     bob.expect("INVITE")
-    assert end(alice, inv, timeout=2).status == 408
+    assert end(alice, inv).status == 408
 
 
 def test_timers_b_fails_over_sooner(make_server, workers, peer):
-    server = make_server(workers=workers, timers="b = 300; f = 300;")
+    server = make_server(workers=workers, timers="b = 2000; f = 2000;")
     alice, dead, live = peer(server), peer(server), peer(server)
     bind(server, "bob", dead, live, q=(0.9, 0.1))
     for method in ("INVITE", "MESSAGE"):
         req = alice.request(method, "sip:bob@example.com")
         start = time.monotonic()
         alice.send(req.raw)
-        got = live.expect(method, timeout=3)
-        assert 0.25 < time.monotonic() - start < 2
+        got = live.expect(method)
+        assert 1.8 < time.monotonic() - start < 20  # 32 s otherwise
         live.reply(got, 200, "OK")
         ok = alice.expect(200)
         if method == "INVITE":
@@ -680,7 +680,7 @@ def test_recurse_redirects_each_uri_once_and_no_circle(make_server, workers, pee
     inv = alice.request("INVITE", "sip:bob@example.com")
     alice.send(inv.raw)
     redirected(bob, bob.expect("INVITE"), 302, ["<%s>, <sip:bob@example.com>" % bob.contact])
-    r = end(alice, inv, timeout=3)
+    r = end(alice, inv)
     assert r.status >= 300
     bob.silent(0.1)
 
@@ -749,9 +749,7 @@ def test_rfc5393_proxy_max_breadth_limits_what_the_request_asks(make_server, wor
     alice.send(inv.raw)
     seen = []
     while len(seen) < 3:
-        ready, _, _ = select.select([p.sock for p in phones if p not in seen], [], [], 3)
-        assert ready
-        for p in [p for p in phones if p.sock in ready]:
+        for p in first_of(*[p for p in phones if p not in seen]):
             m = p.expect("INVITE")
             assert int(m["Max-Breadth"]) >= 1
             seen.append(p)

@@ -5,7 +5,7 @@ import socket
 import time
 
 import pytest
-from siplib import Msg, unique, uri_of, via_param
+from siplib import WAIT_S, Msg, unique, uri_of, via_param
 
 FAST = "t1 = 20; t2 = 80; t4 = 100;"
 
@@ -105,7 +105,7 @@ def test_rfc3261_17_2_3_without_the_cookie_a_whole_call_works(phones, branch):
 
 def test_rfc3261_17_2_1_the_refusal_is_retransmitted_until_its_ack(make_server, workers, peer):
     server = make_server(workers=workers, timers="t1 = 20; t2 = 80; t4 = 5000;")
-    alice, bob = peer(server, repeats=True), peer(server, user="bob", repeats=True)
+    alice, bob = peer(server, repeats=True), peer(server, user="bob")
     server.ctl("location", "add", "bob@example.com", bob.contact)
     inv, got = invite(alice, bob)
     bob.reply(got, 486, "Busy")
@@ -167,7 +167,7 @@ def test_rfc3261_17_1_1_3_the_ack_has_the_route_of_its_invite(server, peer):
 
 
 def test_what_is_retransmitted_by_the_client_transaction_is_the_same_bytes(fast, peer):
-    alice, bob = peer(fast, repeats=True), peer(fast, user="bob", repeats=True)
+    alice, bob = peer(fast), peer(fast, user="bob", repeats=True)
     fast.ctl("location", "add", "bob@example.com", bob.contact)
     for method in ("INVITE", "MESSAGE"):
         req = alice.request(method, "sip:bob@example.com", body=b"x")
@@ -182,7 +182,7 @@ def test_what_is_retransmitted_by_the_client_transaction_is_the_same_bytes(fast,
                 break
         if method == "INVITE":
             alice.ack(req, r)
-    end = time.monotonic() + 2
+    end = time.monotonic() + WAIT_S
     while bob.recv(0.2) is not None:
         assert time.monotonic() < end
 
@@ -331,7 +331,7 @@ def test_rfc3261_8_2_7_a_repeated_request_refused_without_state_gets_the_same_ta
 def raw_udp(ip="127.0.0.1"):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.bind((ip, 0))
-    s.settimeout(8)
+    s.settimeout(WAIT_S)
     return s
 
 
@@ -394,7 +394,7 @@ def test_rfc3261_18_2_2_on_a_stream_the_answer_takes_the_connection_whatever_the
     p = peer(server, proto="tcp")
     for via in ("SIP/2.0/TCP 10.9.9.9:1234;branch=%s", "SIP/2.0/UDP 10.9.9.9;branch=%s", "SIP/2.0/TLS nowhere.invalid;branch=%s"):
         p.send(options(via % unique("z9hG4bK")))
-        assert p.expect(200, timeout=3)
+        assert p.expect(200)
 
 
 # --- transport errors
@@ -413,7 +413,7 @@ def test_a_transport_error_is_at_once_the_next_targets_turn(server, peer):
         start = time.monotonic()
         alice.send(req.raw)
         got = live.expect(method)
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < 20  # Timers B and F would take 32 s
         live.reply(got, 200, "OK")
         ok = alice.expect(200)
         if method == "INVITE":
@@ -557,13 +557,11 @@ def test_cancel_of_a_call_whose_look_up_waits_is_487_at_once(make_server, worker
     """The callee's name is being resolved, and the name server is silent."""
     silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     silent.bind(("127.0.0.1", 0))
-    server = make_server(workers=workers, extra='dns: { nameservers = ( "127.0.0.1@%d" ); timeout = 3; };' % silent.getsockname()[1])
+    server = make_server(workers=workers, extra='dns: { nameservers = ( "127.0.0.1@%d" ); timeout = 60; };' % silent.getsockname()[1])
     alice = peer(server)
     inv = alice.request("INVITE", "sip:bob@name.example")
-    start = time.monotonic()
     alice.send(inv.raw)
-    r = alice.recv()
-    assert r.status == 100 and time.monotonic() - start < 0.5
+    assert alice.recv().status == 100  # and nothing else first
     alice.send(cancel_of(alice, inv).raw)
     assert alice.expect(200).method == "CANCEL"
     alice.ack(inv, alice.expect(487))
