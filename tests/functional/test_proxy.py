@@ -341,7 +341,7 @@ def test_16_12_a_call_through_two_servers(make_server, workers, peer):
 
 
 def test_16_11_an_ack_to_a_2xx_passes_with_its_body_and_without_answer(server, peer):
-    alice, bob = peer(server), peer(server, repeats=True)
+    alice, bob = peer(server), peer(server)
     bind(server, "bob", bob)
     inv = alice.request("INVITE", "sip:bob@example.com")
     alice.send(inv.raw)

@@ -17,7 +17,7 @@ def fast(make_server, workers):
 
 @pytest.fixture
 def phones(server, peer):
-    alice, bob = peer(server, user="alice", repeats=True), peer(server, user="bob", repeats=True)
+    alice, bob = peer(server, user="alice"), peer(server, user="bob")
     server.ctl("location", "add", "bob@example.com", bob.contact)
     return alice, bob
 
