@@ -72,7 +72,9 @@ static void answer(struct sip_msg *msg)
 	}
 	MUST(!resp->is_request && resp->status == reply.code);
 	MUST(str_eq(resp->call_id, msg->call_id) && resp->cseq == msg->cseq);
-	MUST(str_eq(resp->via.branch, msg->via.branch) && resp->vias_n == msg->vias_n);
+	/* A Via with a broken rport is read up to there; the answer's has a good one instead. */
+	MUST(msg->error || str_eq(resp->via.branch, msg->via.branch));
+	MUST(resp->vias_n == msg->vias_n);
 	sip_msg_unref(&resp);
 }
 
