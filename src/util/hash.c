@@ -136,32 +136,32 @@ void hash_begin(struct hash_state *st, const struct hash_key *key, bool wide)
 	st->wide = wide;
 }
 
-/* Whole words are made of the bytes that wait (@at bits of them) and of those that come. */
-static inline void add(struct hash_state *st, struct str s, bool nocase)
+/* Behind the bytes that wait for a whole word (@at bits of them) come @n more, 8 at most, in @m. */
+static inline void add_bytes(struct hash_state *st, unsigned int at, uint64_t m, size_t n)
+{
+	st->tail |= m << at;
+	if (at + 8 * n >= 64) {
+		word24(st->v, st->tail);
+		st->tail = m >> 1 >> (63 - at);
+	}
+}
+
+/* Most pieces are short: they only wait. */
+__attribute__((always_inline)) static inline void add(struct hash_state *st, struct str s,
+                                                      bool nocase)
 {
 	unsigned int at = 8 * (unsigned int)(st->len & 7);
-	uint64_t v[4] = { st->v[0], st->v[1], st->v[2], st->v[3] }, tail = st->tail, m;
-	size_t i = 0, left;
+	uint64_t m;
 
-	if (s.n == 0) {
-		return;
-	}
-	for (; i + 8 <= s.n; i += 8) {
-		m = nocase ? lower8(load64(s.p + i)) : load64(s.p + i);
-		word24(v, tail | m << at);
-		tail = m >> 1 >> (63 - at);
-	}
-	left = s.n - i;
-	m = load_tail(s.p + i, left);
-	m = nocase ? lower8(m) : m;
-	tail |= m << at;
-	if (at + 8 * left >= 64) {
-		word24(v, tail);
-		tail = m >> 1 >> (63 - at);
-	}
-	memcpy(st->v, v, sizeof(v));
-	st->tail = tail;
 	st->len += s.n;
+	for (; s.n >= 8; s = str_skip(s, 8)) {
+		m = load64(s.p);
+		add_bytes(st, at, nocase ? lower8(m) : m, 8);
+	}
+	if (s.n > 0) {
+		m = load_tail(s.p, s.n);
+		add_bytes(st, at, nocase ? lower8(m) : m, s.n);
+	}
 }
 
 void hash_add(struct hash_state *st, struct str s)
