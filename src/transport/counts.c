@@ -17,9 +17,9 @@ static const char *const request_labels[SIP_M_COUNT][TP_N] = { METHODS(BY_PROTO)
 
 #define BY_CLASS(m)                                                                                \
 	{                                                                                          \
-		"class=\"1\",method=\"" m "\"", "class=\"2\",method=\"" m "\"",                    \
-			"class=\"3\",method=\"" m "\"", "class=\"4\",method=\"" m "\"",            \
-			"class=\"5\",method=\"" m "\"", "class=\"6\",method=\"" m "\""             \
+		"class=\"1xx\",method=\"" m "\"", "class=\"2xx\",method=\"" m "\"",                \
+			"class=\"3xx\",method=\"" m "\"", "class=\"4xx\",method=\"" m "\"",        \
+			"class=\"5xx\",method=\"" m "\"", "class=\"6xx\",method=\"" m "\""         \
 	}
 static const char *const response_labels[SIP_M_COUNT][TP_CLASSES - 1] = { METHODS(BY_CLASS) };
 
