@@ -19,9 +19,17 @@ def sipp(server, scenario, port, directory, proto="udp", calls=1, rate=10, backg
     log = open(directory / (scenario + ".out"), "wb")
     p = subprocess.Popen(cmd, cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     if background:
+        server.wait_for(lambda: p.poll() is not None or has_socket(proto, port), scenario + " on its port")
         return p
     assert p.wait(5 * WAIT_S) == 0, "%s failed\n%s" % (scenario, errors(directory))
     return p
+
+
+def has_socket(proto, port):
+    """A caller that is quicker than the callee's start would be told that nobody listens."""
+    state = {"udp": "07", "tcp": "0A"}[proto]
+    with open("/proc/net/" + proto) as f:
+        return any(w[1] == "0100007F:%04X" % port and w[3] == state for w in (l.split() for l in f))
 
 
 def errors(directory):
