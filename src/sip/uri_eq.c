@@ -160,16 +160,11 @@ static size_t count_header(struct str headers, struct str name, struct str value
 	return count;
 }
 
-static bool headers_eq(struct str a, struct str b)
+/* Each header part of @a is in @b as often. */
+static bool headers_agree(struct str a, struct str b)
 {
 	struct str rest = a, part, name, value;
 
-	if (str_eq(a, b)) {
-		return true;
-	}
-	if (count_char(a, '&') != count_char(b, '&') || count_char(a, '&') >= PARTS_MAX) {
-		return false;
-	}
 	while (rest.n) {
 		str_cut(rest, '&', &part, &rest);
 		str_cut(part, '=', &name, &value);
@@ -177,7 +172,19 @@ static bool headers_eq(struct str a, struct str b)
 			return false;
 		}
 	}
-	return a.n > 0 && b.n > 0;
+	return true;
+}
+
+static bool headers_eq(struct str a, struct str b)
+{
+	if (str_eq(a, b)) {
+		return true;
+	}
+	if (a.n == 0 || b.n == 0 || count_char(a, '&') >= PARTS_MAX ||
+	    count_char(b, '&') >= PARTS_MAX) {
+		return false;
+	}
+	return headers_agree(a, b) && headers_agree(b, a);
 }
 
 static bool sip_eq(const struct sip_uri *a, const struct sip_uri *b)

@@ -202,6 +202,10 @@ START_TEST(rfc3261_19_1_4_equivalent_uris_are_equal)
 	               "sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com"));
 	ck_assert(same("sip:alice@atlanta.com?subject=project%20x&priority=urgent",
 	               "sip:alice@atlanta.com?priority=urgent&subject=project%20x"));
+	ck_assert(!same("sip:alice@atlanta.com?subject=x&priority",
+	                "sip:alice@atlanta.com?subject=x&"));
+	ck_assert(!same("sip:alice@atlanta.com?subject=x&",
+	                "sip:alice@atlanta.com?subject=x&priority"));
 	/* not transitive */
 	ck_assert(same("sip:carol@chicago.com", "sip:carol@chicago.com;security=off"));
 }
