@@ -169,7 +169,11 @@ static int make_layers(struct daemon *d, struct worker *w, char **error_r)
 	int err = dns_resolver_new(w, &d->each[w->id].dns, error_r);
 
 	err = err ? err : txn_layer_new(w, tp, &d->txns[w->id]);
-	return err ? err : make_proxy(d, w);
+	if (err) {
+		return err;
+	}
+	txn_layer_set_dns(d->txns[w->id], d->each[w->id].dns);
+	return make_proxy(d, w);
 }
 
 /* What one worker learns of a target's health the others learn from it. */

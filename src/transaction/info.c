@@ -81,5 +81,5 @@ struct txn_counts txn_layer_counts(const struct txn_layer *l)
 
 bool txn_layer_is_idle(const struct txn_layer *l)
 {
-	return l->server_open == 0 && l->client_open == 0;
+	return l->server_open == 0 && l->client_open == 0 && !txn_detours_are_open(l);
 }

@@ -15,8 +15,8 @@
 #include "util/list.h"
 #include "util/slab.h"
 
-/* Of lingering records, over all workers: 5,000 registrations a second for the 32 s of Timer J. Above
- * that rate they linger for a shorter time, still much longer than anybody retransmits. */
+/* Of lingering records, over all workers: 5,000 registrations a second for the 32 s of Timer J.
+ * Above that rate they linger for a shorter time, still much longer than anybody retransmits. */
 #define TXN_LINGER_BYTES_MAX ((size_t)64 << 20)
 #define TXN_CLIENTS_MAX      (1U << 20) /* client transactions of a worker, lingering ones included */
 #define TXN_TRYING_MS        200        /* RFC 3261 17.2.1 */
@@ -24,6 +24,9 @@
 #define TXN_BUCKETS          1024U      /* of destinations and of connections */
 #define TXN_REFUSED_N        4096U      /* refusals inside dialogs remembered for their ACK */
 #define TXN_TAG_LEN          22         /* base64url of 128 bits */
+#define TXN_DETOURS_MAX      1024U /* of a worker; more responses are sent once and forgotten */
+#define TXN_DETOUR_BYTES_MAX ((size_t)4 << 20)
+#define TXN_DOUBT_MS         5000U /* then what was sent to a peer after its FIN has got there */
 
 enum txn_state {
 	TXN_UNUSED, /* a client slot that is free */
@@ -55,6 +58,21 @@ struct txn_kept {
 	struct job job;
 	struct iovec iov;
 	char bytes[];
+};
+
+/* A response that may not have reached anybody; see detour.c. */
+struct txn_detour {
+	struct list node; /* of the layer */
+	struct timer timer;
+	struct txn_layer *l;
+	struct txn_kept *kept;
+	struct tp_flow flow;     /* where it has been sent, and is in doubt */
+	struct net_addr refused; /* where nothing new could be opened */
+	struct dns_query *query; /* NULL: none under way */
+	struct net_addr *addrs;  /* of the sent-by name, in the order to try */
+	size_t addrs_n, addr_i;
+	bool is_new;   /* sent on a connection of its own, not on that of the request */
+	bool is_asked; /* for the addresses of the name */
 };
 
 /* In the queue of what only waits, oldest first. */
@@ -167,8 +185,9 @@ struct txn_refused {
 
 struct txn_ids { /* of counters and timer kinds */
 	int entry, final_g, client, client_retransmit, cancel_retransmit, cancel_end, failing;
+	int detour;
 	int server_n, client_n, linger_n, retrans_in, retrans_out;
-	int rejected_parse, rejected_full, stray, evicted;
+	int rejected_parse, rejected_full, stray, evicted, undelivered;
 };
 
 struct txn_layer {
@@ -184,9 +203,12 @@ struct txn_layer {
 	size_t server_open, client_open;
 	struct list failing; /* of struct txn_live */
 	struct timer failing_timer;
-	struct txn_refused *refused;  /* TXN_REFUSED_N */
-	uint64_t refused_until_ms;    /* of the latest one */
-	struct list *dests, *conns;   /* TXN_BUCKETS each */
+	struct txn_refused *refused; /* TXN_REFUSED_N */
+	uint64_t refused_until_ms;   /* of the latest one */
+	struct list *dests, *conns;  /* TXN_BUCKETS each */
+	struct dns_resolver *dns;    /* NULL: names are not looked up */
+	struct list detours;         /* oldest first, but for those whose name was looked up */
+	size_t detours_n, detour_bytes;
 	const struct sip_msg *handed; /* the request that the user is being told of, and its key */
 	struct txn_key handed_key;
 };
@@ -205,6 +227,10 @@ struct txn_hold *txn_hold_new(struct sip_msg *msg);
 void txn_hold_release(struct txn_layer *l, struct txn_hold **hold);
 struct txn_kept *txn_kept_new(const struct sip_out *out);
 int txn_kept_send(struct txn_layer *l, struct txn_kept *kept, struct tp_flow *flow, bool reopen);
+static inline struct sip_out txn_kept_out(struct txn_kept *kept)
+{
+	return (struct sip_out){ .iov = &kept->iov, .iov_n = 1, .len = kept->iov.iov_len };
+}
 void txn_kept_free(struct txn_layer *l, struct txn_kept **kept);
 static inline size_t txn_kept_bytes(const struct txn_kept *kept)
 {
@@ -224,6 +250,16 @@ struct str txn_tag(const struct txn_layer *l, const struct sip_msg *req, const s
 bool txn_ack_is_for_refusal(const struct txn_layer *l, const struct sip_msg *ack);
 struct str txn_via_extra(struct arena *arena, const struct sip_msg *req,
                          const struct tp_flow *from);
+
+/* --- detour.c */
+/* Sends a response, as transport_send() with @reopen. What is then in doubt is looked after. */
+int txn_respond(struct txn_layer *l, struct tp_flow *to, const struct sip_out *out);
+void txn_detours_connected(struct txn_layer *l, uint64_t conn);
+void txn_detours_undelivered(struct txn_layer *l, uint64_t conn);
+/* Does one still look for its way? */
+bool txn_detours_are_open(const struct txn_layer *l);
+void txn_detour_timer(struct timer *t, void *arg);
+void txn_detours_fini(struct txn_layer *l);
 
 /* --- server.c */
 void txn_server_timer(struct timer *t, void *arg);

@@ -50,7 +50,7 @@ struct txn_kept *txn_kept_new(const struct sip_out *out)
 
 int txn_kept_send(struct txn_layer *l, struct txn_kept *kept, struct tp_flow *flow, bool reopen)
 {
-	const struct sip_out out = { .iov = &kept->iov, .iov_n = 1, .len = kept->iov.iov_len };
+	const struct sip_out out = txn_kept_out(kept);
 
 	return transport_send(l->tp, flow, reopen, &out);
 }

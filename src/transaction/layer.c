@@ -149,12 +149,18 @@ static void on_unreachable(void *arg, uint8_t proto, const struct net_addr *remo
 	txn_dest_unreachable(arg, proto, remote, conn);
 }
 
+static void on_undelivered(void *arg, uint64_t conn)
+{
+	txn_detours_undelivered(arg, conn);
+}
+
 static void on_flow(void *arg, const struct tp_flow *flow, bool up)
 {
 	struct txn_layer *l = arg;
 
 	if (up) {
 		txn_dest_connected(l, flow);
+		txn_detours_connected(l, flow->conn);
 	}
 	if (l->user.flow) {
 		l->user.flow(l->user.arg, flow, up);
@@ -213,6 +219,8 @@ static const struct counter_place places[] = {
 	      "Responses that belong to no transaction; they are dropped"),
 	PLACE(evicted, COUNTER_COUNTER, "belfry_transactions_evicted_total", NULL,
 	      "Completed transactions ended early because all of them took too much memory"),
+	PLACE(undelivered, COUNTER_COUNTER, "belfry_undelivered_responses_total", NULL,
+	      "Responses whose connection was gone and that found no other way to the sender"),
 };
 
 static int counters_make(struct txn_layer *l)
@@ -244,7 +252,8 @@ static int kinds_make(struct txn_layer *l)
 	err = err ? err : kind_make(l, txn_client_retransmit_timer, &ids->client_retransmit);
 	err = err ? err : kind_make(l, txn_cancel_retransmit_timer, &ids->cancel_retransmit);
 	err = err ? err : kind_make(l, txn_cancel_end_timer, &ids->cancel_end);
-	return err ? err : kind_make(l, txn_failing_timer, &ids->failing);
+	err = err ? err : kind_make(l, txn_failing_timer, &ids->failing);
+	return err ? err : kind_make(l, txn_detour_timer, &ids->detour);
 }
 
 static void attach(struct txn_layer *l)
@@ -253,6 +262,7 @@ static void attach(struct txn_layer *l)
 		.request = on_request,
 		.response = on_response,
 		.unreachable = on_unreachable,
+		.undelivered = on_undelivered,
 		.packet = on_packet,
 		.flow = on_flow,
 		.in_use = on_in_use,
@@ -283,6 +293,7 @@ int txn_layer_new(struct worker *w, struct transport *tp, struct txn_layer **l_r
 	l->tp = tp;
 	l->linger_max = TXN_LINGER_BYTES_MAX / w->n;
 	list_init(&l->linger);
+	list_init(&l->detours);
 	slabs_init(l);
 	err = txn_table_init(&l->table);
 	err = err ? err : txn_dest_init(l);
@@ -323,6 +334,7 @@ void txn_layer_free(struct txn_layer *l)
 		txn_table_each(&l->table, drop_entry, l);
 	}
 	txn_slots_each(l, drop_client, l);
+	txn_detours_fini(l);
 	txn_slots_fini(l);
 	txn_table_fini(&l->table);
 	txn_dest_fini(l);
@@ -338,4 +350,9 @@ void txn_layer_free(struct txn_layer *l)
 void txn_layer_set_user(struct txn_layer *l, const struct txn_user *user)
 {
 	l->user = *user;
+}
+
+void txn_layer_set_dns(struct txn_layer *l, struct dns_resolver *dns)
+{
+	l->dns = dns;
 }

@@ -222,7 +222,7 @@ void txn_server_send_100(struct txn_server *st)
 	if (reply_build(st, &reply, &out) == 0) {
 		st->last = out;
 		st->last_status = 100;
-		transport_send(st->l->tp, &st->to, true, &st->last);
+		txn_respond(st->l, &st->to, &st->last);
 	}
 }
 
@@ -234,14 +234,21 @@ void txn_server_trying(struct txn_server *st)
 	}
 }
 
+static int final_send(struct txn_layer *l, struct txn_final *final)
+{
+	const struct sip_out out = txn_kept_out(final->kept);
+
+	return txn_respond(l, &final->to, &out);
+}
+
 void txn_resend(struct txn_layer *l, struct txn_entry *e)
 {
 	int err = 1;
 
 	if (e->final) {
-		err = txn_kept_send(l, e->final->kept, &e->final->to, true);
+		err = final_send(l, e->final);
 	} else if (e->st && !e->st->is_final && e->st->last_status) {
-		err = transport_send(l->tp, &e->st->to, true, &e->st->last);
+		err = txn_respond(l, &e->st->to, &e->st->last);
 	}
 	if (err == 0) {
 		txn_count(l, l->ids.retrans_out, 1);
@@ -287,10 +294,10 @@ int txn_server_finish(struct txn_server *st, const struct sip_out *out, bool kee
 
 	e->final = keep ? final_new(st, out) : NULL;
 	if (e->final) {
-		return txn_kept_send(st->l, e->final->kept, &e->final->to, true);
+		return final_send(st->l, e->final);
 	}
 	/* Without memory to keep it: retransmissions are absorbed without an answer. */
-	return transport_send(st->l->tp, &st->to, true, out);
+	return txn_respond(st->l, &st->to, out);
 }
 
 static size_t entry_bytes(const struct txn_entry *e)

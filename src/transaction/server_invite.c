@@ -17,12 +17,12 @@ static int send_provisional(struct txn_server *st, int code, const struct sip_ou
 	*hold = NULL;
 	st->last = *out;
 	st->last_status = code;
-	return transport_send(st->l->tp, &st->to, true, &st->last);
+	return txn_respond(st->l, &st->to, &st->last);
 }
 
 static int send_2xx(struct txn_server *st, int code, const struct sip_out *out)
 {
-	int err = transport_send(st->l->tp, &st->to, true, out);
+	int err = txn_respond(st->l, &st->to, out);
 
 	st->last_status = code;
 	if (!st->is_final) {

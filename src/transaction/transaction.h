@@ -17,6 +17,7 @@
 #include "transport/transport.h"
 #include "worker/worker.h"
 
+struct dns_resolver;
 struct txn_layer;
 struct txn_server;
 struct txn_client;
@@ -56,6 +57,9 @@ int txn_layer_new(struct worker *w, struct transport *tp, struct txn_layer **l_r
  * later. */
 void txn_layer_free(struct txn_layer *l);
 void txn_layer_set_user(struct txn_layer *l, const struct txn_user *user);
+/* What a response falls back to when its connection and a new one to `received` have failed (RFC
+ * 3263 5). It outlives the layer. NULL, the beginning: names are not looked up. */
+void txn_layer_set_dns(struct txn_layer *l, struct dns_resolver *dns);
 /* Settings of `timers` and the limits are taken from worker->conf when a transaction begins. */
 
 struct txn_counts {

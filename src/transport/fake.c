@@ -13,6 +13,7 @@ struct fake_stream {
 	const struct tp_listener *listener;
 	uint8_t proto;
 	bool accepted, alive, told; /* told: the user knows that it is up */
+	bool half_closed;           /* by the peer's FIN */
 };
 
 struct fake_sent {
@@ -31,6 +32,7 @@ struct fake_wire {
 	char *last; /* what fake_wire_sent() gave out */
 	struct fake_stream *streams;
 	size_t streams_n;
+	bool is_slow; /* connections stay being opened */
 	unsigned fail_n;
 	int fail_err;
 };
@@ -58,8 +60,8 @@ static struct fake_stream *stream_find(struct fake_wire *wire, uint8_t proto,
 	for (size_t i = 0; i < wire->streams_n; i++) {
 		struct fake_stream *s = &wire->streams[i];
 
-		if (s->alive && s->proto == proto && net_addr_eq(&s->remote, remote) &&
-		    !(opened && s->accepted)) {
+		if (s->alive && !s->half_closed && s->proto == proto &&
+		    net_addr_eq(&s->remote, remote) && !(opened && s->accepted)) {
 			return s;
 		}
 	}
@@ -175,7 +177,7 @@ static void fake_flush(void *arg)
 		list_append(&wire->sent, &sent->node);
 	}
 	for (size_t i = 0; i < wire->streams_n; i++) {
-		if (wire->streams[i].alive) {
+		if (wire->streams[i].alive && !wire->streams[i].half_closed && !wire->is_slow) {
 			tell_flow(wire, i, true);
 		}
 	}
@@ -201,17 +203,34 @@ static uint64_t fake_reuse(struct transport *tp, uint8_t proto, const struct net
 
 static bool fake_is_alive(struct transport_group *g, uint64_t conn)
 {
-	return stream_of(g->tp[0]->fake, conn) != NULL;
+	const struct fake_stream *s = stream_of(g->tp[0]->fake, conn);
+
+	return s && !s->half_closed;
+}
+
+static enum tp_doubt fake_doubt(struct transport_group *g, uint64_t conn)
+{
+	const struct fake_stream *s = stream_of(g->tp[0]->fake, conn);
+
+	if (s && s->half_closed) {
+		return TP_HALF_CLOSED;
+	}
+	return s && !s->told ? TP_OPENING : TP_NO_DOUBT;
 }
 
 static void stream_end(struct fake_wire *wire, struct fake_stream *s)
 {
 	size_t i = (size_t)(s - wire->streams);
 	struct tp_flow flow = stream_flow(wire, s);
+	const struct transport_user *user = &wire->tp.user;
+	bool is_lost = !s->told; /* not open yet, or half closed */
 
 	s->alive = false;
 	tell_flow(wire, i, false);
-	wire->tp.user.unreachable(wire->tp.user.arg, flow.proto, &flow.remote, flow.conn);
+	user->unreachable(user->arg, flow.proto, &flow.remote, flow.conn);
+	if (is_lost && user->undelivered) {
+		user->undelivered(user->arg, flow.conn);
+	}
 }
 
 static void fake_close(struct transport *tp, uint64_t conn)
@@ -241,6 +260,7 @@ static const struct tp_ops fake_ops = {
 	.send = fake_send,
 	.reuse = fake_reuse,
 	.is_alive = fake_is_alive,
+	.doubt = fake_doubt,
 	.close = fake_close,
 	.each_conn = fake_each_conn,
 };
@@ -336,6 +356,29 @@ void fake_wire_unreachable(struct fake_wire *wire, uint8_t proto, const struct n
 	} else {
 		wire->tp.user.unreachable(wire->tp.user.arg, proto, to, 0);
 	}
+}
+
+uint64_t fake_wire_half_close(struct fake_wire *wire, uint8_t proto, const struct net_addr *from)
+{
+	struct fake_stream *s = stream_find(wire, proto, from, false);
+	struct tp_flow flow;
+
+	assert(s); /* there is such a connection */
+	flow = stream_flow(wire, s);
+	s->half_closed = true;
+	tell_flow(wire, (size_t)(s - wire->streams), false);
+	wire->tp.user.unreachable(wire->tp.user.arg, flow.proto, &flow.remote, flow.conn);
+	return flow.conn;
+}
+
+void fake_wire_close(struct fake_wire *wire, uint64_t conn)
+{
+	fake_close(&wire->tp, conn);
+}
+
+void fake_wire_slow(struct fake_wire *wire, bool is_slow)
+{
+	wire->is_slow = is_slow;
 }
 
 void fake_wire_fail(struct fake_wire *wire, unsigned n, int err)

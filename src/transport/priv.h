@@ -60,6 +60,7 @@ struct tp_ops {
 	/* A connection to there that we opened, or that was opened from there; 0: none. */
 	uint64_t (*reuse)(struct transport *tp, uint8_t proto, const struct net_addr *remote);
 	bool (*is_alive)(struct transport_group *g, uint64_t conn);
+	enum tp_doubt (*doubt)(struct transport_group *g, uint64_t conn);
 	void (*hold)(struct transport_group *g, uint64_t conn, uint64_t until_ms); /* or NULL */
 	void (*close)(struct transport *tp, uint64_t conn);
 	void (*each_conn)(struct transport *tp, tp_conn_cb *cb, void *arg);
@@ -195,6 +196,7 @@ bool streams_may_open(const struct transport *tp);
 int stream_send(struct transport *tp, struct tp_flow *flow, bool reopen, const struct sip_out *out);
 uint64_t stream_reuse(struct transport *tp, uint8_t proto, const struct net_addr *remote);
 bool stream_is_alive(struct transport_group *g, uint64_t conn);
+enum tp_doubt stream_doubt(struct transport_group *g, uint64_t conn);
 void stream_hold(struct transport_group *g, uint64_t conn, uint64_t until_ms);
 void stream_close(struct transport *tp, uint64_t conn);
 void stream_each(struct transport *tp, tp_conn_cb *cb, void *arg);
@@ -208,6 +210,8 @@ void streams_close_from(struct transport *tp, const struct net_addr *ip);
 /* user->unreachable on every worker, not inside this call. */
 void tp_unreachable(struct transport *tp, uint8_t proto, const struct net_addr *remote,
                     uint64_t conn);
+/* The same for user->undelivered. */
+void tp_undelivered(struct transport *tp, uint64_t conn);
 /* This worker's socket for a listener's address; NULL: gone by a reload. */
 struct tp_port *tp_port_find(const struct transport *tp, const struct tp_listener *listener);
 void tp_port_start(struct tp_port *port);

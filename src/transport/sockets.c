@@ -81,6 +81,16 @@ static void tell_one(struct worker *w, void *arg)
 	}
 }
 
+static void tell_undelivered(struct worker *w, void *arg)
+{
+	const struct unreachable *u = arg;
+	const struct transport_user *user = &u->g->tp[w->id]->user;
+
+	if (user->undelivered) {
+		user->undelivered(user->arg, u->conn);
+	}
+}
+
 static void tell_done(struct worker *w, void *arg)
 {
 	(void)w;
@@ -88,18 +98,35 @@ static void tell_done(struct worker *w, void *arg)
 }
 
 /* Without memory nobody is told: transactions then end by their timers. */
-void tp_unreachable(struct transport *tp, uint8_t proto, const struct net_addr *remote,
-                    uint64_t conn)
+static void tell_all(struct transport *tp, const struct unreachable *news,
+                     void (*tell)(struct worker *w, void *arg))
 {
 	struct unreachable *u = malloc(sizeof(*u));
 
 	if (!u) {
 		return;
 	}
-	*u = (struct unreachable){ .g = tp->g, .remote = *remote, .conn = conn, .proto = proto };
-	if (workers_each(tp->g->ws, tell_one, tell_done, -1, u) != 0) {
+	*u = *news;
+	if (workers_each(tp->g->ws, tell, tell_done, -1, u) != 0) {
 		free(u);
 	}
+}
+
+void tp_unreachable(struct transport *tp, uint8_t proto, const struct net_addr *remote,
+                    uint64_t conn)
+{
+	const struct unreachable u = {
+		.g = tp->g, .remote = *remote, .conn = conn, .proto = proto
+	};
+
+	tell_all(tp, &u, tell_one);
+}
+
+void tp_undelivered(struct transport *tp, uint64_t conn)
+{
+	const struct unreachable u = { .g = tp->g, .conn = conn };
+
+	tell_all(tp, &u, tell_undelivered);
 }
 
 /* --- what transport.c calls ----------------------------------------------------------------------
@@ -118,6 +145,7 @@ const struct tp_ops tp_socket_ops = {
 	.send = socket_send,
 	.reuse = stream_reuse,
 	.is_alive = stream_is_alive,
+	.doubt = stream_doubt,
 	.hold = stream_hold,
 	.close = stream_close,
 	.each_conn = stream_each,

@@ -26,7 +26,7 @@
 #define REFUSING_MS     2000U /* for the answer to a message that ends the stream */
 #define DRAINING_MS     2000U /* for the peer to read it and close */
 #define NO_SLOT         UINT32_MAX
-#define GENERATIONS     0x3fffffffU
+#define GENERATIONS     0x1fffffffU
 
 /* --- ids -----------------------------------------------------------------------------------------
  */
@@ -53,17 +53,33 @@ struct stream *stream_find(const struct transport *tp, uint64_t conn)
 	return t->slots[slot].s;
 }
 
-bool stream_has_flag(struct transport_group *g, uint64_t conn, uint32_t flag)
+/* 0: there is no such connection. */
+static uint32_t flags_of(struct transport_group *g, uint64_t conn)
 {
 	unsigned worker = stream_worker(conn);
 	uint32_t v;
 
 	if (worker >= g->n) {
-		return false;
+		return 0;
 	}
 	v = atomic_load_explicit(&g->tp[worker]->streams->alive[slot_of(conn)],
 	                         memory_order_acquire);
-	return v >> 2 == (uint32_t)conn && (v & flag);
+	return v >> STREAM_FLAG_BITS == (uint32_t)conn ? v & STREAM_FLAGS : 0;
+}
+
+bool stream_has_flag(struct transport_group *g, uint64_t conn, uint32_t flag)
+{
+	return flags_of(g, conn) & flag;
+}
+
+enum tp_doubt stream_doubt(struct transport_group *g, uint64_t conn)
+{
+	uint32_t flags = flags_of(g, conn);
+
+	if (!(flags & STREAM_IN_DOUBT)) {
+		return TP_NO_DOUBT;
+	}
+	return flags & STREAM_IS_FLOW ? TP_OPENING : TP_HALF_CLOSED;
 }
 
 bool stream_is_alive(struct transport_group *g, uint64_t conn)
@@ -99,14 +115,14 @@ static bool is_held(const struct stream *s, uint64_t now_ms)
 static void publish(const struct stream *s)
 {
 	static const uint32_t flags[] = {
-		[STREAM_CONNECTING] = STREAM_USABLE | STREAM_IS_FLOW,
+		[STREAM_CONNECTING] = STREAM_USABLE | STREAM_IS_FLOW | STREAM_IN_DOUBT,
 		[STREAM_OPEN] = STREAM_USABLE | STREAM_IS_FLOW,
-		[STREAM_HALF_CLOSED] = STREAM_USABLE,
+		[STREAM_HALF_CLOSED] = STREAM_USABLE | STREAM_IN_DOUBT,
 		[STREAM_REFUSING] = STREAM_USABLE,
 		[STREAM_DRAINING] = 0,
 		[STREAM_ENDED] = 0,
 	};
-	uint32_t v = (uint32_t)s->flow.conn << 2 | flags[s->state];
+	uint32_t v = (uint32_t)s->flow.conn << STREAM_FLAG_BITS | flags[s->state];
 
 	atomic_store_explicit(&s->tp->streams->alive[slot_of(s->flow.conn)], v,
 	                      memory_order_release);
@@ -269,18 +285,32 @@ static void end_run(struct job *job, void *ctx)
 	stream_free(s);
 }
 
+/* Has it ended before what is sent on it was known to get there? A socket's own error (-errno) is
+ * how a peer that has closed both its sides shows after its FIN. */
+static bool is_undelivered(const struct stream *s, int err)
+{
+	return s->state == STREAM_CONNECTING ||
+	       (s->state == STREAM_HALF_CLOSED &&
+	        ((err < 0 && err > BELFRY_EPARSE) || conn_has_output(&s->conn)));
+}
+
 void stream_end(struct stream *s, int err)
 {
+	bool is_news = s->state != STREAM_HALF_CLOSED; /* after FIN they know already */
+	bool is_lost = is_undelivered(s, err);
+
 	if (s->state == STREAM_ENDED) {
 		return;
 	}
 	log_stream(s, "connection.close", err);
-	/* After FIN of the peer they know already. */
-	if (s->state != STREAM_HALF_CLOSED) {
-		tp_unreachable(s->tp, s->flow.proto, &s->flow.remote, s->flow.conn);
-	}
 	conn_close(&s->conn);
 	stream_set_state(s, STREAM_ENDED);
+	if (is_news) {
+		tp_unreachable(s->tp, s->flow.proto, &s->flow.remote, s->flow.conn);
+	}
+	if (is_lost) {
+		tp_undelivered(s->tp, s->flow.conn);
+	}
 	timer_cancel(s->tp->w->timers, &s->timer);
 	list_del(&s->dirty);
 	msgbuf_unref(&s->buf, s->tp->w->bufs);
@@ -314,6 +344,7 @@ void stream_half_close(struct stream *s)
 		return;
 	}
 	tp_unreachable(s->tp, s->flow.proto, &s->flow.remote, s->flow.conn);
+	s->stall_written = s->conn.written;
 	stream_set_state(s, STREAM_HALF_CLOSED);
 	set_up(s, false);
 }
@@ -509,6 +540,15 @@ static bool is_open_too_long(struct stream *s, uint64_t now_ms)
 	return now_ms - s->in_ms >= idle_ms(s) && !is_held(s, now_ms) && !is_in_use(s);
 }
 
+/* Has nothing been written since the last look? What has may still bring RST. */
+static bool is_quiet(struct stream *s)
+{
+	bool is = s->conn.written == s->stall_written;
+
+	s->stall_written = s->conn.written;
+	return is;
+}
+
 static bool is_over(struct stream *s)
 {
 	uint64_t now_ms = s->tp->w->clock.now_ms, since_ms = now_ms - s->state_ms;
@@ -516,7 +556,8 @@ static bool is_over(struct stream *s)
 	switch (s->state) {
 	case STREAM_CONNECTING: return since_ms >= CONNECT_MS;
 	case STREAM_OPEN: return is_open_too_long(s, now_ms);
-	case STREAM_HALF_CLOSED: return since_ms >= HALF_CLOSED_MAX || !may_answer(s);
+	case STREAM_HALF_CLOSED:
+		return is_quiet(s) && (since_ms >= HALF_CLOSED_MAX || !may_answer(s));
 	case STREAM_REFUSING: return since_ms >= REFUSING_MS;
 	default: return since_ms >= DRAINING_MS;
 	}
@@ -525,9 +566,14 @@ static bool is_over(struct stream *s)
 static void on_timer(struct timer *t, void *arg)
 {
 	struct stream *s = container_of(t, struct stream, timer);
+	/* It is not read any more: no event tells of RST. */
+	int err = s->state == STREAM_HALF_CLOSED ? net_socket_error(s->conn.fd) : 0;
 
 	(void)arg;
-	if (is_over(s)) { /* also one that waits for a buffer: what it holds, others wait for */
+	if (err != 0) {
+		stream_end(s, err);
+	} else if (is_over(s)) { /* also one that waits for a buffer: what it holds, others wait for
+		                  */
 		stream_end(s, BELFRY_ETIMEOUT);
 	} else if (s->is_paused) {
 		stream_resume(s);

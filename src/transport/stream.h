@@ -58,7 +58,7 @@ struct stream_table {
 	struct conn_env env;
 	struct stream_slot *slots;
 	uint32_t slots_n, slots_cap, first_free;
-	_Atomic uint32_t *alive; /* by slot: generation << 2 and the flags below; others read it */
+	_Atomic uint32_t *alive; /* by slot: generation << 3 and the flags below; others read it */
 	_Atomic uint32_t *held;  /* by slot: monotonic s until which it is no idle one */
 	struct list *by_remote;  /* those that we opened */
 	size_t buckets;          /* a power of two */
@@ -66,8 +66,11 @@ struct stream_table {
 	int timer_kind;
 };
 
-#define STREAM_USABLE  1U /* can be sent on */
-#define STREAM_IS_FLOW 2U /* and may be given new requests */
+#define STREAM_USABLE    1U /* can be sent on */
+#define STREAM_IS_FLOW   2U /* and may be given new requests */
+#define STREAM_IN_DOUBT  4U /* nobody knows yet whether what is sent on it gets there */
+#define STREAM_FLAGS     7U
+#define STREAM_FLAG_BITS 3
 
 /* --- stream.c ------------------------------------------------------------------------------------
  */

@@ -88,6 +88,11 @@ bool transport_flow_is_alive(struct transport_group *g, const struct tp_flow *fl
 	return flow->conn != 0 && g->tp[0]->ops->is_alive(g, flow->conn);
 }
 
+enum tp_doubt transport_doubt(struct transport *tp, const struct tp_flow *flow)
+{
+	return flow->conn ? tp->ops->doubt(tp->g, flow->conn) : TP_NO_DOUBT;
+}
+
 void transport_flow_hold(struct transport_group *g, const struct tp_flow *flow, uint64_t until_ms)
 {
 	if (flow->conn && g->tp[0]->ops->hold) {

@@ -66,6 +66,9 @@ struct transport_user {
 	/* Nothing can be sent there now: ICMP error, connection refused or lost, time-out. Called
 	 * on every worker. With @conn != 0 only that connection is gone. */
 	void (*unreachable)(void *arg, uint8_t proto, const struct net_addr *remote, uint64_t conn);
+	/* A connection has ended while there was doubt about it (transport_doubt()): what was sent
+	 * on it meanwhile has reached nobody. Called on every worker. May be NULL. */
+	void (*undelivered)(void *arg, uint64_t conn);
 	/* Data that is not SIP by its first byte (hook `packet`). TP_DONE: it has been dealt with.
 	 * May be NULL. */
 	enum tp_verdict (*packet)(void *arg, struct str data, const struct tp_flow *from);
@@ -129,6 +132,11 @@ void transport_response_flow(const struct sip_via *via, const struct tp_flow *fr
 /* Is a connection that a flow names alive? Its own worker only knows exactly; others ask by a
  * shared table of generations (one atomic load). */
 bool transport_flow_is_alive(struct transport_group *g, const struct tp_flow *flow);
+/* What was just sent on a connection may not get there: it is being opened, which ends with flow()
+ * or undelivered(); or the peer has sent FIN, and undelivered() follows within 3 s if it has gone,
+ * and not only stopped sending. Any worker (one atomic load). */
+enum tp_doubt { TP_NO_DOUBT, TP_OPENING, TP_HALF_CLOSED };
+enum tp_doubt transport_doubt(struct transport *tp, const struct tp_flow *flow);
 /* A registered flow: server.idle_timeout does not close its connection before @until_ms (monotonic;
  * the latest one counts). Any worker. Nothing for datagrams. */
 void transport_flow_hold(struct transport_group *g, const struct tp_flow *flow, uint64_t until_ms);
@@ -179,5 +187,11 @@ void fake_wire_receive(struct fake_wire *wire, struct str bytes, uint8_t proto,
 bool fake_wire_sent(struct fake_wire *wire, struct str *bytes_r, struct tp_flow *flow_r);
 /* Nothing can be sent there: an ICMP error, or the end of the connection with that address. */
 void fake_wire_unreachable(struct fake_wire *wire, uint8_t proto, const struct net_addr *to);
+/* FIN on the connection from or to that address: responses can still be sent on it, until the end
+ * by fake_wire_close(). Its id. */
+uint64_t fake_wire_half_close(struct fake_wire *wire, uint8_t proto, const struct net_addr *from);
+void fake_wire_close(struct fake_wire *wire, uint64_t conn);
+/* What we open is open at the turn's end; with @is_slow not even then. */
+void fake_wire_slow(struct fake_wire *wire, bool is_slow);
 /* The next n sends fail with @err. */
 void fake_wire_fail(struct fake_wire *wire, unsigned n, int err);

@@ -102,6 +102,16 @@ static void on_unreachable(void *arg, uint8_t proto, const struct net_addr *remo
 	changed(u->e);
 }
 
+static void on_undelivered(void *arg, uint64_t conn)
+{
+	struct echo_user *u = arg;
+
+	pthread_mutex_lock(&u->e->lock);
+	u->e->undelivered++;
+	u->e->seen.gone_conn = conn;
+	changed(u->e);
+}
+
 static enum tp_verdict on_packet(void *arg, struct str data, const struct tp_flow *from)
 {
 	struct echo_user *u = arg;
@@ -190,6 +200,7 @@ static int make(struct echo *e, unsigned workers, char **error_r)
 		struct transport_user user = { .request = on_request,
 			                       .response = on_response,
 			                       .unreachable = on_unreachable,
+			                       .undelivered = on_undelivered,
 			                       .packet = on_packet,
 			                       .flow = on_flow,
 			                       .in_use = in_use,

@@ -47,7 +47,7 @@ struct echo {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	unsigned requests[ECHO_WORKERS_MAX], responses[ECHO_WORKERS_MAX];
-	unsigned unreachable, up, down, packets;
+	unsigned unreachable, undelivered, up, down, packets;
 	struct echo_seen seen;
 };
 

@@ -295,6 +295,7 @@ START_TEST(a_peer_that_has_shut_down_its_side_still_gets_the_answer)
 	got = client_receive_all(fd);
 	ck_assert_uint_eq(got.n, 0);
 	stop(fd);
+	ck_assert_uint_eq(e.undelivered, 0);
 }
 END_TEST
 
@@ -523,6 +524,56 @@ START_TEST(a_dead_connection_is_opened_again_only_if_asked)
 }
 END_TEST
 
+static void tell_doubt(struct echo_user *u, void *arg)
+{
+	struct sending *s = arg;
+
+	s->err = (int)transport_doubt(u->tp, &s->flow);
+}
+
+static enum tp_doubt doubt_of(unsigned worker, struct sending *s)
+{
+	echo_call(&e, worker, tell_doubt, s);
+	return (enum tp_doubt)s->err;
+}
+
+/* Whichever worker asks for the answer. */
+static void gone_after_fin(unsigned answering)
+{
+	struct sending s = { .n = 1, .reopen = true };
+	struct net_addr to;
+	int fd = start(4, &to);
+
+	e.is_mute = true;
+	client_send(fd, client_options("TCP", 1));
+	echo_wait(&e, &e.up, 1);
+	while (echo_sum(&e, e.requests) == 0) {
+		echo_call(&e, 0, tell_doubt, &s);
+	}
+	s.flow = echo_seen(&e).last;
+	ck_assert_int_eq(doubt_of(answering, &s), TP_NO_DOUBT);
+	close(fd);
+	echo_wait(&e, &e.unreachable, 4);
+	echo_wait(&e, &e.down, 1);
+	ck_assert_int_eq(doubt_of(answering, &s), TP_HALF_CLOSED);
+	ck_assert_uint_eq(e.undelivered, 0);
+	s.err = 0;
+	echo_call(&e, answering, send_on_flow, &s);
+	ck_assert_int_eq(s.err, 0);
+	echo_wait(&e, &e.undelivered, 4); /* its RST was noticed */
+	ck_assert_uint_eq(echo_seen(&e).gone_conn, s.flow.conn);
+	ck_assert_int_eq(doubt_of(answering, &s), TP_NO_DOUBT);
+	echo_stop(&e);
+}
+
+START_TEST(what_was_sent_to_a_peer_that_has_gone_after_its_fin_is_told_to_every_worker)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		gone_after_fin(i);
+	}
+}
+END_TEST
+
 START_TEST(a_refused_connection_is_told_to_every_worker)
 {
 	struct sending s = { .n = 1 };
@@ -536,6 +587,7 @@ START_TEST(a_refused_connection_is_told_to_every_worker)
 		seen = echo_seen(&e);
 		ck_assert(net_addr_eq(&seen.gone, &s.to));
 		ck_assert_uint_eq(seen.gone_conn, s.flow.conn);
+		echo_wait(&e, &e.undelivered, 4);
 	} else {
 		ck_assert_int_eq(s.err, BELFRY_EUNREACH);
 	}
@@ -740,6 +792,7 @@ UNIT_MAIN("transport/tcp", a_request_that_comes_byte_by_byte_is_answered,
           a_connection_that_we_opened_is_used_again,
           a_dead_connection_is_opened_again_only_if_asked,
           a_refused_connection_is_told_to_every_worker,
+          what_was_sent_to_a_peer_that_has_gone_after_its_fin_is_told_to_every_worker,
           connections_can_be_listed_and_closed_from_any_worker,
           a_ban_closes_the_streams_of_its_source_and_lets_no_more_in,
           a_reload_that_closes_a_listener_keeps_its_connections,
