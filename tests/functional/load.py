@@ -12,6 +12,10 @@ from conftest import SLOW
 
 RCVBUF = 4 << 20
 WINDOW = 32
+PROBE = b"flood-probe-"
+PROBE_REQUEST = (b"OPTIONS sip:%(to)s SIP/2.0\r\nVia: SIP/2.0/UDP %(at)s;branch=z9hG4bK%(id)s;rport\r\nMax-Forwards: 70\r\n"
+                 b"From: <sip:x@y.invalid>;tag=1\r\nTo: <sip:%(to)s>\r\nCall-ID: %(id)s\r\nCSeq: 1 OPTIONS\r\n"
+                 b"Content-Length: 0\r\n\r\n")
 
 
 def rss_kib(server):
@@ -35,6 +39,7 @@ class Flood:
         self.server, self.sock = server, udp_socket(ip)
         self.sent = self.received = 0
         self.statuses = collections.Counter()
+        self.probes = set()
 
     def __enter__(self):
         return self
@@ -43,13 +48,16 @@ class Flood:
         self.sock.close()
 
     def read(self, timeout=0):
-        """Everything that is there; how many datagrams."""
-        n = 0
-        while n or select.select([self.sock], [], [], timeout)[0]:
+        """Everything that is there, after a wait for something; how many answers."""
+        n, some = 0, select.select([self.sock], [], [], timeout)[0]
+        while some:
             try:
                 data = self.sock.recv(65536)
             except BlockingIOError:
                 break
+            if PROBE in data:
+                self.probes.discard(field(data, b"Call-ID"))
+                continue
             n += 1
             self.received += len(data)
             if data.startswith(b"SIP/2.0 "):
@@ -57,7 +65,8 @@ class Flood:
         return n
 
     def run(self, messages, answered=True):
-        """With @answered every one gets one datagram back; without, a pause lets the server keep up."""
+        """With @answered every one gets one datagram back; without, the server is asked now and then for
+        a sign that all workers have got so far: what would wait there takes memory."""
         waiting = 0
         for i, m in enumerate(messages):
             self.sent += len(m)
@@ -69,10 +78,27 @@ class Flood:
                     n = self.read(1.0 * SLOW)
                     waiting = waiting - n if n else 0  # lost: a full socket
             elif i % WINDOW == WINDOW - 1:
-                self.read(0.002)
+                self.keep_up()
         while answered and waiting > 0:
             n = self.read(1.0 * SLOW)
             waiting = waiting - n if n else 0
+
+    def keep_up(self):
+        """Some Call-IDs for each worker; what gets lost is asked again."""
+        host, port = self.sock.getsockname()
+        self.probes = {PROBE + unique().encode() for _ in range(4)}
+        end = time.monotonic() + WAIT_S
+        while self.probes:
+            assert time.monotonic() < end, "the server does not answer during the flood"
+            for call_id in self.probes:
+                self.sock.sendto(PROBE_REQUEST % {b"to": b"127.0.0.1:%d" % self.server.port, b"id": call_id,
+                                                  b"at": b"%s:%d" % (host.encode(), port)}, self.server.addr())
+            before = len(self.probes)
+            while self.probes:
+                self.read(1.0 * SLOW)
+                if len(self.probes) == before:
+                    break
+                before = len(self.probes)
 
     def read_rest(self):
         while self.read(0.05):
