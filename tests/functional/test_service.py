@@ -67,9 +67,9 @@ def test_service_manager_is_told(manager, make_server):
 
 
 def test_watchdog_is_fed_while_all_workers_turn(manager, make_server, monkeypatch):
-    monkeypatch.setenv("WATCHDOG_USEC", "300000")
+    monkeypatch.setenv("WATCHDOG_USEC", "3000000")
     s = make_server(workers=2)
-    for _ in range(4):
+    for _ in range(3):
         manager.wait("WATCHDOG=1")
         manager.seen.clear()
     assert "watchdog.not_fed" not in s.log()
