@@ -208,6 +208,7 @@ def test_power_loss_keeps_every_acknowledged_binding(make_server, workers, on_im
     for _ in range(3):
         load.run(200)
         server.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, server.process.pid, os.WSTOPPED)  # all threads stand still
         load.drain_socket()
         shutil.copyfile(image, str(image) + ".cut")
         server.process.send_signal(signal.SIGCONT)
