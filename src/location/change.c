@@ -55,6 +55,9 @@ bool loc_instance_eq(struct str a, struct str b)
 	if (a.n != b.n || n != urn_head(b)) {
 		return false;
 	}
+	if (a.n == 0) {
+		return true;
+	}
 	if (str_starts_nocase(a, STR("urn:uuid:"))) {
 		return str_eq_nocase(a, b);
 	}
