@@ -22,7 +22,6 @@ struct conf_mem {
 };
 
 /* The table is filled by the operator alone: the key need not be secret. */
-static const struct hash_key domain_key;
 
 static struct conf *conf_new(void)
 {
@@ -76,7 +75,7 @@ static int index_domains(struct conf_loader *ld)
 	}
 	mem->mask = size - 1;
 	for (size_t i = 0; i < conf->domains.n; i++) {
-		size_t k = hash_str_nocase(&domain_key, conf->domains.v[i]) & mem->mask;
+		size_t k = hash_name(conf->domains.v[i]) & mem->mask;
 
 		while (mem->domains[k]) {
 			k = (k + 1) & mem->mask;
@@ -235,7 +234,7 @@ bool conf_is_local_domain(const struct conf *conf, struct str host)
 	if (host.n > 0 && host.p[host.n - 1] == '.') {
 		host.n--;
 	}
-	k = hash_str_nocase(&domain_key, host) & mem->mask;
+	k = hash_name(host) & mem->mask;
 	for (; mem->domains[k]; k = (k + 1) & mem->mask) {
 		if (str_eq_nocase(conf->domains.v[mem->domains[k] - 1], host)) {
 			return true;

@@ -120,7 +120,7 @@ void sub_map_fini(struct sub_map *m)
 
 static uint64_t hash_of(const struct sub_map *m, struct str user, struct str domain)
 {
-	return hash_str(&m->key, user) ^ hash_mix(hash_str_nocase(&m->key, domain));
+	return hash_str(&m->key, user) ^ hash_name(domain);
 }
 
 static struct sub_shard *shard_of(struct sub_map *m, uint64_t hash)

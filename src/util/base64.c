@@ -140,6 +140,14 @@ void hex_encode(char *out, const void *in, size_t n)
 	}
 }
 
+/* Value + 1; 0: no hexadecimal digit. */
+static const unsigned char hex_values[256] = {
+	['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
+	['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
+	['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['A'] = 11, ['B'] = 12,
+	['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
+
 int hex_decode(void *out, size_t n, struct str in)
 {
 	unsigned char *o = out;
@@ -148,10 +156,10 @@ int hex_decode(void *out, size_t n, struct str in)
 		return -EINVAL;
 	}
 	for (size_t i = 0; i < n; i++) {
-		int hi = ascii_hex_value((unsigned char)in.p[2 * i]);
-		int lo = ascii_hex_value((unsigned char)in.p[2 * i + 1]);
+		int hi = value_of(hex_values, in.p[2 * i]);
+		int lo = value_of(hex_values, in.p[2 * i + 1]);
 
-		if (hi < 0 || lo < 0) {
+		if ((hi | lo) < 0) {
 			return -EINVAL;
 		}
 		o[i] = (unsigned char)(hi << 4 | lo);

@@ -125,6 +125,17 @@ uint64_t hash_str_nocase(const struct hash_key *key, struct str s)
 	return result(v, 3);
 }
 
+uint64_t hash_name(struct str s)
+{
+	uint64_t h = s.n;
+	size_t i;
+
+	for (i = 0; i + 8 <= s.n; i += 8) {
+		h = hash_mix(h ^ lower8(load64(s.p + i)));
+	}
+	return hash_mix(h ^ lower8(load_tail(s.p + i, s.n - i)));
+}
+
 void hash_begin(struct hash_state *st, const struct hash_key *key, bool wide)
 {
 	start(st->v, key);

@@ -32,6 +32,9 @@ BELFRY_API void hash_add_nocase(struct hash_state *st, struct str s);
 BELFRY_API uint64_t hash_end64(struct hash_state *st);
 BELFRY_API struct hash128 hash_end128(struct hash_state *st); /* begun with @wide */
 
+/* Of lower case, not keyed: for tables that outsiders can only look into. */
+BELFRY_API uint64_t hash_name(struct str s);
+
 /* Spreads an integer; not keyed. */
 static inline uint64_t hash_mix(uint64_t x)
 {

@@ -14,15 +14,34 @@ static size_t size_min(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Same bytes but for the case of ASCII letters? Mostly they are the same in all. */
-static bool eq_nocase(const char *a, const char *b, size_t n)
+/* The same @n bytes? From 4 on in words, the last of which may overlap the one before. */
+static bool eq(const char *a, const char *b, size_t n)
 {
 	size_t i = 0;
 
-	while (n - i >= 8 && memcmp(a + i, b + i, 8) == 0) {
-		i += 8;
+	for (; n - i > 8; i += 8) {
+		if (memcmp(a + i, b + i, 8) != 0) {
+			return false;
+		}
 	}
-	for (; i < n; i++) {
+	if (n >= 8) {
+		return memcmp(a + n - 8, b + n - 8, 8) == 0;
+	}
+	if (n >= 4) {
+		return memcmp(a, b, 4) == 0 && memcmp(a + n - 4, b + n - 4, 4) == 0;
+	}
+	for (; i < n && a[i] == b[i]; i++) {
+	}
+	return i == n;
+}
+
+/* Same bytes but for the case of ASCII letters? Mostly they are the same in all. */
+static bool eq_nocase(const char *a, const char *b, size_t n)
+{
+	if (eq(a, b, n)) {
+		return true;
+	}
+	for (size_t i = 0; i < n; i++) {
 		if (a[i] != b[i] &&
 		    ascii_lower((unsigned char)a[i]) != ascii_lower((unsigned char)b[i])) {
 			return false;

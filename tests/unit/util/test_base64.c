@@ -84,6 +84,13 @@ START_TEST(hex_goes_there_and_back_in_either_case)
 	ck_assert_int_eq(hex_decode(bytes, 4, STR("001fa0ff00")), -EINVAL);
 	ck_assert_int_eq(hex_decode(bytes, 4, STR("001fa0fg")), -EINVAL);
 	ck_assert_int_eq(hex_decode(bytes, 0, STR("")), 0);
+	for (int c = 0; c < 256; c++) {
+		char pair[2] = { '0', (char)c };
+		int value = ascii_hex_value((unsigned char)c);
+
+		ck_assert_int_eq(hex_decode(bytes, 1, str_make(pair, 2)), value < 0 ? -EINVAL : 0);
+		ck_assert(value < 0 || bytes[0] == value);
+	}
 }
 END_TEST
 

@@ -163,6 +163,30 @@ START_TEST(hash_nocase_folds_ascii_letters_and_no_other_byte)
 }
 END_TEST
 
+START_TEST(hash_of_a_name_folds_letters_and_depends_on_every_byte)
+{
+	char upper[40];
+
+	for (size_t n = 0; n <= sizeof(upper); n++) {
+		uint64_t h;
+
+		for (size_t i = 0; i < n; i++) {
+			text[i] = (unsigned char)('a' + i % 26);
+			upper[i] = (char)('A' + i % 26);
+		}
+		h = hash_name(first(n));
+		ck_assert(hash_name(str_make(upper, n)) == h);
+		for (size_t i = 0; i < n; i++) {
+			text[i] ^= 1;
+			ck_assert_msg(hash_name(first(n)) != h, "%zu of %zu", i, n);
+			text[i] ^= 1;
+		}
+		text[n] = '\0';
+		ck_assert(hash_name(first(n + 1)) != h);
+	}
+}
+END_TEST
+
 START_TEST(hash_depends_on_the_key)
 {
 	struct hash_key a = { { 1, 2 } }, b = { { 1, 3 } };
@@ -177,4 +201,4 @@ END_TEST
 UNIT_MAIN("util/hash", siphash_2_4_64_gives_the_reference_vectors,
           siphash_2_4_128_gives_the_reference_vectors, siphash_agrees_with_openssl_at_every_length,
           hash_in_pieces_is_that_of_the_whole, hash_nocase_folds_ascii_letters_and_no_other_byte,
-          hash_depends_on_the_key)
+          hash_of_a_name_folds_letters_and_depends_on_every_byte, hash_depends_on_the_key)

@@ -23,19 +23,24 @@ START_TEST(str_eq_nocase_folds_ascii_letters_only)
 }
 END_TEST
 
-START_TEST(str_eq_nocase_looks_at_every_byte_of_long_texts)
+START_TEST(str_eq_nocase_looks_at_every_byte_at_every_length)
 {
 	char a[] = "proxy.Example.com/0123456789", b[sizeof(a)];
-	struct str as = { a, sizeof(a) - 1 }, bs = { b, sizeof(a) - 1 };
 
-	for (size_t i = 0; i < as.n; i++) {
-		memcpy(b, a, sizeof(a));
-		b[i] = (char)(b[i] ^ 0x20);
-		ck_assert_msg(str_eq_nocase(as, bs) == ascii_is_alpha((unsigned char)a[i]), "%zu",
-		              i);
-		b[i] = '~';
-		ck_assert_msg(!str_eq_nocase(as, bs), "%zu", i);
-		ck_assert_msg(!str_eq_secret(as, bs), "%zu", i);
+	for (size_t n = 1; n < sizeof(a); n++) {
+		struct str as = { a, n }, bs = { b, n };
+
+		memcpy(b, a, n);
+		ck_assert_msg(str_eq_nocase(as, bs), "%zu", n);
+		for (size_t i = 0; i < n; i++) {
+			memcpy(b, a, n);
+			b[i] = (char)(b[i] ^ 0x20);
+			ck_assert_msg(str_eq_nocase(as, bs) == ascii_is_alpha((unsigned char)a[i]),
+			              "%zu of %zu", i, n);
+			b[i] = '~';
+			ck_assert_msg(!str_eq_nocase(as, bs), "%zu of %zu", i, n);
+			ck_assert_msg(!str_eq_secret(as, bs), "%zu of %zu", i, n);
+		}
 	}
 }
 END_TEST
@@ -171,7 +176,7 @@ START_TEST(str_dup_ends_in_nul_and_survives_want_of_memory)
 END_TEST
 
 UNIT_MAIN("util/str", str_trim_takes_blanks_and_line_ends_off_both_ends,
-          str_eq_nocase_folds_ascii_letters_only, str_eq_nocase_looks_at_every_byte_of_long_texts,
+          str_eq_nocase_folds_ascii_letters_only, str_eq_nocase_looks_at_every_byte_at_every_length,
           str_cmp_orders_by_bytes_then_shorter_first, str_starts_and_ends_need_the_whole_part,
           str_contains_nocase_finds_at_every_place, str_cut_splits_at_the_first_mark,
           str_glob_takes_a_star_at_either_end_only, str_to_u64_refuses_all_but_digits,
