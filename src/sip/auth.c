@@ -37,8 +37,7 @@ int sip_auth_next(struct sip_auth_params *auth, struct str *name_r, struct str *
 		return BELFRY_EPARSE;
 	}
 	begin = sip_skip_lws(p + 1, end);
-	p = begin < end && *begin == '"' ? sip_quoted_end(begin, end)
-	                                 : sip_span(begin, end, SIP_C_VALUE);
+	p = begin < end && *begin == '"' ? sip_quoted_end(begin, end) : sip_span_value(begin, end);
 	if (p == NULL || p == begin) {
 		return BELFRY_EPARSE;
 	}

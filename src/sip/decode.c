@@ -52,6 +52,8 @@ static void decode_to(struct sip_msg *msg, struct str value)
 
 	if (sip_addr_scan(value, &addr, &msg->to_tag)) {
 		sip_msg_refuse(msg, 400, "Bad To");
+	} else {
+		msg->to_uri_text = addr.uri_text;
 	}
 }
 

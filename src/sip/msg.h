@@ -59,7 +59,7 @@ struct sip_msg {
 	uint32_t cseq;
 	struct str cseq_method;
 	struct str from_tag, to_tag; /* empty: none */
-	struct str from_uri_text;    /* scanned, not parsed */
+	struct str from_uri_text, to_uri_text; /* scanned, not parsed */
 	int16_t max_forwards;        /* -1: absent; values above 255 are kept as 255 in routing, bytes stay */
 	int32_t content_length;      /* -1: absent */
 

@@ -122,18 +122,36 @@ static inline struct str sip_slice(const char *p, const char *end)
 	return str_make(p, (size_t)(end - p));
 }
 
+/* The first '"' or '\' in [p, end), or end. */
+static inline const char *sip_find_quote(const char *p, const char *end)
+{
+#ifdef __SSE2__
+	const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
+
+	for (; end - p >= 16; p += 16) {
+		__m128i v = sip_load16(p);
+		unsigned int hits = (unsigned int)_mm_movemask_epi8(
+			_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash)));
+
+		if (hits) {
+			return p + __builtin_ctz(hits);
+		}
+	}
+#endif
+	while (p < end && *p != '"' && *p != '\\') {
+		p++;
+	}
+	return p;
+}
+
 /* @p at a '"'. Behind the closing one, NULL if there is none. */
 static inline const char *sip_quoted_end(const char *p, const char *end)
 {
-	for (p++; p < end; p++) {
-		if (*p == '"') {
-			return p + 1;
-		}
-		if (*p == '\\' && ++p == end) {
-			break;
-		}
+	p = sip_find_quote(p + 1, end);
+	while (p < end && *p == '\\') {
+		p = p + 1 < end ? sip_find_quote(p + 2, end) : end;
 	}
-	return NULL;
+	return p < end ? p + 1 : NULL;
 }
 
 /* Characters of @class and %XX escapes. */

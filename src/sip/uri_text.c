@@ -11,6 +11,10 @@ ptrdiff_t sip_unescape(struct str in, char *out, size_t cap)
 {
 	size_t n = 0;
 
+	if (in.n > 0 && in.n <= cap && memchr(in.p, '%', in.n) == NULL) {
+		memcpy(out, in.p, in.n);
+		return (ptrdiff_t)in.n;
+	}
 	for (size_t i = 0; i < in.n; i++, n++) {
 		int c = (unsigned char)in.p[i];
 
@@ -88,8 +92,12 @@ static void add_host(struct sbuf *b, struct str host)
 		return;
 	}
 	host.n -= host.n > 1 && host.p[host.n - 1] == '.';
-	for (size_t i = 0; i < host.n; i++) {
-		sbuf_char(b, (char)ascii_lower((unsigned char)host.p[i]));
+	if (host.n > b->cap - b->n) {
+		b->overflow = true;
+		return;
+	}
+	for (const char *p = host.p, *end = p + host.n; p < end; p++) {
+		b->p[b->n++] = (char)ascii_lower((unsigned char)*p);
 	}
 }
 
@@ -112,7 +120,11 @@ struct str sip_uri_aor(const struct sip_uri *uri, char *out, size_t cap)
 		return STR_NONE;
 	}
 	user_n = sip_unescape(uri->user, out, cap);
-	if (user_n < 0 || has_control(out, (size_t)user_n)) {
+	if (user_n < 0) {
+		return STR_NONE;
+	}
+	/* An escape may stand for a control character, nothing else in a user can. */
+	if ((size_t)user_n < uri->user.n && has_control(out, (size_t)user_n)) {
 		return STR_NONE;
 	}
 	sbuf_init(&b, out, cap);

@@ -260,6 +260,34 @@ START_TEST(credentials_are_walked)
 }
 END_TEST
 
+/* Scanned in blocks: the escaped quote and the end at every place of one. */
+START_TEST(quoted_strings_end_at_the_first_bare_quote)
+{
+	char text[64];
+
+	for (size_t n = 2; n < 40; n++) {
+		for (size_t at = 0; at + 2 <= n; at++) {
+			struct sip_auth_params a;
+			struct str name, value;
+
+			memset(text, 'x', sizeof(text));
+			memcpy(text, "Digest a=\"", 10);
+			memcpy(text + 10 + at, at % 2 ? "\\\"" : "\\\\", 2);
+			memcpy(text + 10 + n, "\",b=\"\"", 6);
+			ck_assert_int_eq(sip_auth_parse(str_make(text, 10 + n + 6), &a), 0);
+			ck_assert_int_eq(sip_auth_next(&a, &name, &value), 1);
+			ck_assert_uint_eq(value.n, n + 2);
+			ck_assert_int_eq(sip_auth_next(&a, &name, &value), 1);
+			ck_assert_str_is(value, "\"\"");
+			for (size_t cut = 10; cut <= 10 + n; cut++) {
+				ck_assert_int_eq(sip_auth_parse(str_make(text, cut), &a), 0);
+				ck_assert_int_eq(sip_auth_next(&a, &name, &value), BELFRY_EPARSE);
+			}
+		}
+	}
+}
+END_TEST
+
 START_TEST(malformed_credentials_are_refused)
 {
 	static const char *const bad[] = { "Digest a",     "Digest a=",    "Digest =b",
@@ -288,4 +316,4 @@ UNIT_MAIN("sip/addr", addr_takes_every_part_apart,
           addr_refuses_what_could_be_read_in_two_ways, addr_says_what_is_wrong,
           q_is_read_as_thousandths, delta_seconds_stop_at_32_bits, date_comes_back_as_it_was,
           date_of_another_form_is_refused, unquote_resolves_escapes, credentials_are_walked,
-          malformed_credentials_are_refused)
+          quoted_strings_end_at_the_first_bare_quote, malformed_credentials_are_refused)

@@ -45,6 +45,7 @@ START_TEST(request_is_decoded_where_routing_needs_it)
 	ck_assert_str_is(str_make(msg->text.p + msg->via_off, msg->via_end - msg->via_off),
 	                 "SIP/2.0/UDP 192.0.2.1:5062;branch=z9hG4bKabc;rport");
 	ck_assert_str_is(msg->from_tag, "a1");
+	ck_assert_str_is(msg->to_uri_text, "sip:bob@example.com");
 	ck_assert_str_is(msg->to_tag, "");
 	ck_assert_str_is(msg->call_id, "c1@192.0.2.1");
 	ck_assert_uint_eq(msg->cseq, 7);
