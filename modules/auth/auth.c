@@ -166,11 +166,15 @@ static bool uri_fits(const struct sip_msg *msg, struct str uri_text)
 static void fake_ha1(const struct auth *auth, const struct credentials *c, struct str realm,
                      unsigned char ha1[32])
 {
-	struct hash128 h[2];
+	struct hash_state st;
+	struct hash128 h;
 
-	h[0] = hash_mac128(&auth->fake_key, c->username);
-	h[1] = hash_mac128(&auth->fake_key, realm);
-	memcpy(ha1, h, sizeof(h));
+	hash_begin(&st, &auth->fake_key, true);
+	hash_add(&st, c->username);
+	hash_add(&st, realm);
+	h = hash_end128(&st);
+	memcpy(ha1, &h, sizeof(h)); /* twice: 128 bits are enough of a secret */
+	memcpy(ha1 + sizeof(h), &h, sizeof(h));
 }
 
 static bool password_is_right(const struct attempt *a, const struct credentials *c,
@@ -355,25 +359,20 @@ static enum belfry_verdict failed(struct attempt *a)
 	return challenge(a, false);
 }
 
-/* The address-of-record in To or From. */
-static struct str aor_in(const struct sip_msg *msg, enum sip_hdr id, char out[SIP_AOR_MAX])
+/* The address-of-record in the URI of To or From. */
+static struct str aor_in(struct str uri_text, char out[SIP_AOR_MAX])
 {
-	struct sip_addr addr;
+	struct sip_uri uri;
 
-	if (sip_addr_parse(sip_msg_header(msg, id), &addr, NULL) < 0) {
-		return STR_NONE;
-	}
-	return sip_uri_aor(&addr.uri, out, SIP_AOR_MAX);
+	return sip_uri_parse(uri_text, &uri, NULL) < 0 ? STR_NONE
+	                                               : sip_uri_aor(&uri, out, SIP_AOR_MAX);
 }
 
 static struct str domain_of(struct str aor)
 {
-	ptrdiff_t at = -1;
+	const char *at = aor.n > 0 ? memrchr(aor.p, '@', aor.n) : NULL;
 
-	for (size_t i = aor.n; i-- > 0 && at < 0;) {
-		at = aor.p[i] == '@' ? (ptrdiff_t)i : -1;
-	}
-	return at < 0 ? STR_NONE : str_skip(aor, (size_t)at + 1);
+	return at ? str_skip(aor, (size_t)(at - aor.p) + 1) : STR_NONE;
 }
 
 static enum belfry_verdict pass_as_user(struct attempt *a)
@@ -495,10 +494,12 @@ static enum belfry_verdict check_register(struct attempt *a)
 		belfry_decide(a->req, rule_of(a), "no credentials are asked for");
 		return BELFRY_CONTINUE;
 	}
-	aor = aor_in(msg, SIP_H_TO, space);
-	a->realm = domain_of(sip_uri_aor(&msg->ruri, ruri_space, sizeof(ruri_space)));
-	if (!belfry_is_local_domain(a->req, a->realm)) {
-		a->realm = domain_of(aor);
+	aor = aor_in(msg->to_uri_text, space);
+	a->realm = domain_of(aor);
+	if (!sip_host_eq(msg->ruri.host, a->realm)) {
+		struct str asked = domain_of(sip_uri_aor(&msg->ruri, ruri_space, SIP_AOR_MAX));
+
+		a->realm = belfry_is_local_domain(a->req, asked) ? asked : a->realm;
 	}
 	if (!belfry_is_local_domain(a->req, a->realm)) {
 		return BELFRY_CONTINUE; /* no such address-of-record: the registrar says so */
@@ -532,7 +533,7 @@ static enum belfry_verdict check_call(struct attempt *a)
 	if (!must && msg->first[SIP_H_PROXY_AUTHORIZATION] < 0 && !belfry_is_dry_run(a->req)) {
 		return BELFRY_CONTINUE; /* whoever sent it */
 	}
-	aor = aor_in(msg, SIP_H_FROM, space);
+	aor = aor_in(msg->from_uri_text, space);
 	a->realm = domain_of(aor);
 	if (!belfry_is_local_domain(a->req, a->realm)) {
 		if (belfry_is_dry_run(a->req)) {

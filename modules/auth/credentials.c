@@ -18,20 +18,20 @@ enum param { /* a bit each: given twice is an error */
 	     P_USERHASH = 512,
 };
 
+#define SAME_LENGTH 3
+
 static const struct {
 	struct str name;
-	enum param bit;
-} params[] = {
-	{ STR_INIT("username"), P_USERNAME },
-	{ STR_INIT("realm"), P_REALM },
-	{ STR_INIT("nonce"), P_NONCE },
-	{ STR_INIT("uri"), P_URI },
-	{ STR_INIT("response"), P_RESPONSE },
-	{ STR_INIT("algorithm"), P_ALGORITHM },
-	{ STR_INIT("cnonce"), P_CNONCE },
-	{ STR_INIT("qop"), P_QOP },
-	{ STR_INIT("nc"), P_NC },
-	{ STR_INIT("userhash"), P_USERHASH },
+	enum param bit; /* 0: no more of this length */
+} params[][SAME_LENGTH] = {
+	[2] = { { STR_INIT("nc"), P_NC } },
+	[3] = { { STR_INIT("uri"), P_URI }, { STR_INIT("qop"), P_QOP } },
+	[5] = { { STR_INIT("realm"), P_REALM }, { STR_INIT("nonce"), P_NONCE } },
+	[6] = { { STR_INIT("cnonce"), P_CNONCE } },
+	[8] = { { STR_INIT("username"), P_USERNAME },
+	        { STR_INIT("response"), P_RESPONSE },
+	        { STR_INIT("userhash"), P_USERHASH } },
+	[9] = { { STR_INIT("algorithm"), P_ALGORITHM } },
 };
 
 static const struct {
@@ -95,9 +95,12 @@ struct str credentials_realm(struct str value)
 
 static int param_find(struct str name)
 {
-	for (size_t i = 0; i < sizeof(params) / sizeof(params[0]); i++) {
-		if (params[i].name.n == name.n && str_eq_nocase(params[i].name, name)) {
-			return (int)params[i].bit;
+	if (name.n >= sizeof(params) / sizeof(params[0])) {
+		return 0;
+	}
+	for (size_t i = 0; i < SAME_LENGTH && params[name.n][i].bit; i++) {
+		if (str_eq_nocase(params[name.n][i].name, name)) {
+			return (int)params[name.n][i].bit;
 		}
 	}
 	return 0;

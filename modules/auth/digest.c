@@ -81,19 +81,46 @@ static int hash_joined(EVP_MD_CTX *ctx, const struct str *parts, size_t n, unsig
 	return ok == 1 && EVP_DigestFinal_ex(ctx, out, NULL) == 1 ? 0 : -ENOMEM;
 }
 
+static bool is_kept(const struct digest_a2 *kept, struct str method, struct str uri)
+{
+	return kept->text_n == method.n + 1 + uri.n && kept->text[method.n] == ':' &&
+	       memcmp(kept->text, method.p, method.n) == 0 &&
+	       memcmp(kept->text + method.n + 1, uri.p, uri.n) == 0;
+}
+
+/* H(A2) in hex, good until the next call; NULL: out of memory. */
+static const char *a2_hex(struct digest *d, enum belfry_algorithm algorithm, struct str method,
+                          struct str uri)
+{
+	const struct str parts[] = { method, uri };
+	struct digest_a2 *a2 = &d->a2[algorithm];
+	unsigned char hash[32];
+	struct sbuf text;
+
+	if (is_kept(a2, method, uri)) {
+		return a2->hex;
+	}
+	a2->text_n = 0;
+	if (hash_joined(d->ctx[algorithm], parts, 2, hash) < 0) {
+		return NULL;
+	}
+	hex_encode(a2->hex, hash, algorithm_size(algorithm));
+	sbuf_init(&text, a2->text, sizeof(a2->text));
+	a2->text_n = join(&text, parts, 2) ? text.n : 0; /* too long: not kept */
+	return a2->hex;
+}
+
 int digest_response(struct digest *d, const struct credentials *c, const unsigned char *ha1,
                     struct str method, unsigned char out[32])
 {
 	EVP_MD_CTX *ctx = d->ctx[c->algorithm];
 	size_t size = algorithm_size(c->algorithm);
-	char ha1_hex[64], ha2_hex[64];
-	const struct str a2[] = { method, c->uri };
-	unsigned char ha2[32];
+	const char *ha2_hex = a2_hex(d, c->algorithm, method, c->uri);
+	char ha1_hex[64];
 
-	if (hash_joined(ctx, a2, 2, ha2) < 0) {
+	if (!ha2_hex) {
 		return -ENOMEM;
 	}
-	hex_encode(ha2_hex, ha2, size);
 	hex_encode(ha1_hex, ha1, size);
 
 	const struct str with_qop[] = {

@@ -6,8 +6,18 @@
 
 #include <openssl/evp.h>
 
+#define DIGEST_A2_MAX 128
+
+/* The last A2, "method:uri", and its hash in hex: all REGISTERs of a domain have the same. */
+struct digest_a2 {
+	char text[DIGEST_A2_MAX];
+	size_t text_n; /* 0: none */
+	char hex[64];
+};
+
 struct digest { /* one per worker: contexts are used again and again */
 	EVP_MD_CTX *ctx[BELFRY_ALGORITHM_N];
+	struct digest_a2 a2[BELFRY_ALGORITHM_N];
 };
 
 int digest_init(struct digest *d); /* -ENOMEM, or an algorithm is not to be had */

@@ -134,26 +134,34 @@ static enum belfry_verdict refuse(struct belfry_req *req, struct belfry_mod *mod
 	return belfry_reply(req, code, reason);
 }
 
+/* Where phones authenticate, only users have bindings. Who just did as @aor is one. */
+static bool is_user(const struct belfry_req *req, struct belfry_mod *mod, struct str aor)
+{
+	if (!belfry_is_dry_run(req) && str_eq(belfry_user(req), aor)) {
+		return true;
+	}
+	return !belfry_is_on(req, "auth", "register") || belfry_user_exists(mod, aor);
+}
+
 /* Steps 1 and 5. The canonical AOR in @r->change, or an answer. */
 static int find_aor(struct belfry_req *req, struct belfry_mod *mod, struct registering *r)
 {
 	const struct sip_msg *msg = belfry_msg(req);
 	char *space = arena_alloc(belfry_arena(req), SIP_AOR_MAX);
-	struct sip_addr to;
+	struct sip_uri to;
 
 	if (!space) {
 		belfry_reply(req, 500, NULL);
 		return -ENOMEM;
 	}
-	if (sip_addr_parse(sip_msg_header(msg, SIP_H_TO), &to, NULL) < 0 ||
-	    (to.uri.scheme != SIP_URI_SIP && to.uri.scheme != SIP_URI_SIPS)) {
+	if (sip_uri_parse(msg->to_uri_text, &to, NULL) < 0 ||
+	    (to.scheme != SIP_URI_SIP && to.scheme != SIP_URI_SIPS)) {
 		refuse(req, mod, 400, "To Is No SIP URI", COUNT_BAD);
 		return BELFRY_EPARSE;
 	}
-	r->change.aor = sip_uri_aor(&to.uri, space, SIP_AOR_MAX);
-	if (r->change.aor.n == 0 || !to.uri.has_user || !sip_host_eq(to.uri.host, msg->ruri.host) ||
-	    !belfry_is_local_domain(req, to.uri.host) ||
-	    (belfry_is_on(req, "auth", "register") && !belfry_user_exists(mod, r->change.aor))) {
+	r->change.aor = sip_uri_aor(&to, space, SIP_AOR_MAX);
+	if (r->change.aor.n == 0 || !to.has_user || !sip_host_eq(to.host, msg->ruri.host) ||
+	    !belfry_is_local_domain(req, to.host) || !is_user(req, mod, r->change.aor)) {
 		belfry_decide(req, "RFC 3261 10.3 (5)", "no such address-of-record");
 		refuse(req, mod, 404, NULL, COUNT_UNKNOWN);
 		return BELFRY_ENOENT;

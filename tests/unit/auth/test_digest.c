@@ -176,5 +176,35 @@ START_TEST(digest_depends_on_every_part)
 }
 END_TEST
 
+/* The hash of A2 is kept: of each algorithm, for the same method and URI only. */
+START_TEST(digest_is_the_same_whatever_was_hashed_before)
+{
+	static const char *const methods[] = { "REGISTER", "INVITE", "REGISTER:sip" };
+	struct digest used, fresh;
+	char uri[200];
+
+	ck_assert_int_eq(digest_init(&used), 0);
+	memset(uri, 'u', sizeof(uri));
+	for (size_t i = 0; i < 200; i++) {
+		struct credentials c = {
+			.algorithm = (enum belfry_algorithm)(i / 3 % BELFRY_ALGORITHM_N),
+			.nonce = STR_INIT("n"),
+			.uri = str_make(uri, i / 2 + (i & 1) + 100),
+		};
+		struct str method = str_from(methods[i / 7 % 3]);
+		unsigned char want[32], got[32], ha1[32] = { 1 };
+
+		ck_assert_int_eq(digest_init(&fresh), 0);
+		ck_assert_int_eq(digest_response(&fresh, &c, ha1, method, want), 0);
+		digest_fini(&fresh);
+		for (int again = 0; again < 2; again++) {
+			ck_assert_int_eq(digest_response(&used, &c, ha1, method, got), 0);
+			ck_assert_int_eq(memcmp(got, want, algorithm_size(c.algorithm)), 0);
+		}
+	}
+	digest_fini(&used);
+}
+END_TEST
+
 UNIT_MAIN("auth/digest", digests_of_the_vectors_come_out, a_long_uri_is_hashed_whole,
-          digest_depends_on_every_part)
+          digest_depends_on_every_part, digest_is_the_same_whatever_was_hashed_before)
