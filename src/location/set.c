@@ -376,26 +376,46 @@ const struct loc_rec *loc_set_rec(const struct loc_set *set, size_t i)
 	return (const struct loc_rec *)(const void *)((const char *)set + set->off[i]);
 }
 
+/* All of them in one walk. */
+static void texts_get(const struct loc_rec *rec, struct str text_r[LOC_T_N])
+{
+	const char *p = data_of(rec);
+
+	for (unsigned i = 0; i < LOC_T_N; i++) {
+		text_r[i] = str_make(p, rec->len[i]);
+		if (i != LOC_T_INSTANCE || !(rec->flags & LOC_REC_INSTANCE_IN_PARAMS)) {
+			p += rec->len[i];
+		} else {
+			text_r[i].p = text_r[LOC_T_PARAMS].p + rec->instance_off;
+		}
+	}
+	if (rec->user_agent) {
+		text_r[LOC_T_USER_AGENT] = str_make(rec->user_agent->p, rec->user_agent->n);
+	}
+}
+
 void loc_set_get(const struct loc_set *set, size_t i, struct loc_binding *b_r)
 {
 	const struct loc_rec *rec = loc_set_rec(set, i);
+	struct str text[LOC_T_N];
 
+	texts_get(rec, text);
 	*b_r = (struct loc_binding){
 		.id = rec->id,
-		.contact = loc_rec_text(rec, LOC_T_CONTACT),
-		.params = loc_rec_text(rec, LOC_T_PARAMS),
-		.instance = loc_rec_instance(rec),
+		.contact = text[LOC_T_CONTACT],
+		.params = text[LOC_T_PARAMS],
+		.instance = text[LOC_T_INSTANCE],
 		.reg_id = rec->reg_id,
 		.q = rec->q,
 		.has_q = rec->flags & LOC_REC_HAS_Q,
 		.is_static = rec->flags & LOC_REC_STATIC,
 		.flow_dead = atomic_load_explicit(&rec->dead, memory_order_relaxed),
 		.expires_ms = rec->expires_ms,
-		.call_id = loc_rec_text(rec, LOC_T_CALL_ID),
+		.call_id = text[LOC_T_CALL_ID],
 		.cseq = rec->cseq,
-		.path = loc_rec_text(rec, LOC_T_PATH),
-		.user_agent = loc_rec_user_agent(rec),
-		.received = loc_rec_text(rec, LOC_T_RECEIVED),
+		.path = text[LOC_T_PATH],
+		.user_agent = text[LOC_T_USER_AGENT],
+		.received = text[LOC_T_RECEIVED],
 		.created = rec->created,
 		.updated = rec->updated,
 	};

@@ -201,7 +201,7 @@ static char *number_print(char *p, unsigned v)
 	return p;
 }
 
-static char *octet_print(char *p, unsigned v)
+static char *octet_print(char *p, unsigned v, char behind)
 {
 	if (v >= 100) {
 		*p++ = (char)('0' + v / 100);
@@ -210,6 +210,7 @@ static char *octet_print(char *p, unsigned v)
 		*p++ = (char)('0' + v / 10 % 10);
 	}
 	*p++ = (char)('0' + v % 10);
+	*p++ = behind;
 	return p;
 }
 
@@ -220,11 +221,11 @@ static size_t ip_print(const struct net_addr *a, char *out)
 	if (a->family == 6) {
 		return inet_ntop(AF_INET6, a->ip, out, NET_ADDR_TEXT) ? strlen(out) : 0;
 	}
-	for (int i = 0; a->family == 4 && i < 4; i++) {
-		if (i > 0) {
-			*p++ = '.';
-		}
-		p = octet_print(p, a->ip[i]);
+	if (a->family == 4) {
+		p = octet_print(p, a->ip[0], '.');
+		p = octet_print(p, a->ip[1], '.');
+		p = octet_print(p, a->ip[2], '.');
+		p = octet_print(p, a->ip[3], '\0') - 1;
 	}
 	*p = '\0';
 	return (size_t)(p - out);
