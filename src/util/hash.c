@@ -99,13 +99,14 @@ static inline uint64_t lower8(uint64_t x)
 uint64_t hash_str(const struct hash_key *key, struct str s)
 {
 	uint64_t v[4];
-	size_t i;
+	const char *p = s.p;
+	size_t n = s.n;
 
 	start(v, key);
-	for (i = 0; i + 8 <= s.n; i += 8) {
-		word13(v, load64(s.p + i));
+	for (; n >= 8; p += 8, n -= 8) {
+		word13(v, load64(p));
 	}
-	word13(v, load_tail(s.p + i, s.n - i) | (uint64_t)s.n << 56);
+	word13(v, load_tail(p, n) | (uint64_t)s.n << 56);
 	v[2] ^= 0xff;
 	return result(v, 3);
 }
@@ -113,14 +114,15 @@ uint64_t hash_str(const struct hash_key *key, struct str s)
 uint64_t hash_str_nocase(const struct hash_key *key, struct str s)
 {
 	uint64_t v[4];
-	size_t i;
+	const char *p = s.p;
+	size_t n = s.n;
 
 	start(v, key);
-	for (i = 0; i + 8 <= s.n; i += 8) {
-		word13(v, lower8(load64(s.p + i)));
+	for (; n >= 8; p += 8, n -= 8) {
+		word13(v, lower8(load64(p)));
 	}
 	/* The length byte is no text: it stays as it is. */
-	word13(v, lower8(load_tail(s.p + i, s.n - i)) | (uint64_t)s.n << 56);
+	word13(v, lower8(load_tail(p, n)) | (uint64_t)s.n << 56);
 	v[2] ^= 0xff;
 	return result(v, 3);
 }
@@ -128,12 +130,13 @@ uint64_t hash_str_nocase(const struct hash_key *key, struct str s)
 uint64_t hash_name(struct str s)
 {
 	uint64_t h = s.n;
-	size_t i;
+	const char *p = s.p;
+	size_t n = s.n;
 
-	for (i = 0; i + 8 <= s.n; i += 8) {
-		h = hash_mix(h ^ lower8(load64(s.p + i)));
+	for (; n >= 8; p += 8, n -= 8) {
+		h = hash_mix(h ^ lower8(load64(p)));
 	}
-	return hash_mix(h ^ lower8(load_tail(s.p + i, s.n - i)));
+	return hash_mix(h ^ lower8(load_tail(p, n)));
 }
 
 void hash_begin(struct hash_state *st, const struct hash_key *key, bool wide)
