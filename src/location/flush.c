@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Rows that are written when there is time: the latest state of AORs that changed with durability
- * `async`, and deletions of what has ended. Units of at most LOC_FLUSH_SETS sets and LOC_FLUSH_IDS
- * ids; few at a time, so that they never fill the store's queue.
+ * `async`, and deletions of what has ended. Units of at most LOC_FLUSH_SETS sets or LOC_FLUSH_IDS
+ * ids; FLUSHES_MAX at a time, so that they never fill the store's queue.
+ *
+ * Two rounds an interval, so that a change is written within one. A round first gathers what is
+ * dirty, some shards in each tick, then hands it over in the order of rows, as much in each tick as
+ * there are ticks left. What a round does not get done, since the store fails, stays dirty for the
+ * next.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,8 +16,10 @@
 #include "location/table.h"
 #include "util/err.h"
 
-#define FLUSHES_MAX 8    /* of one worker with the store at a time */
+#define FLUSHES_MAX 128  /* of one worker with the store at a time */
 #define GONE_KEEP   4096 /* ids; a longer list goes back when it is empty */
+#define GATHER_PART 4U   /* of a round: that long it gathers */
+#define AHEAD       8U   /* slots whose sets are fetched into the cache before their turn */
 
 static int flush_apply(struct store_unit *u, struct store *s)
 {
@@ -69,6 +76,8 @@ static void mark_dirty(struct loc_worker *lw, const struct loc_set *set)
 	}
 }
 
+static void hand_over(struct loc_worker *lw);
+
 static void flush_done(struct store_unit *u, int err, void *ctx)
 {
 	struct loc_flush *fl = container_of(u, struct loc_flush, unit);
@@ -78,6 +87,7 @@ static void flush_done(struct store_unit *u, int err, void *ctx)
 	lw->flushes_n--;
 	if (!err) {
 		flush_free(fl);
+		hand_over(lw); /* what there was no room for */
 		return;
 	}
 	for (unsigned i = 0; i < fl->sets_n; i++) {
@@ -146,61 +156,108 @@ static void flush_gone(struct loc_worker *lw)
 	}
 }
 
-/* Dirty sets of the shard from flush_pos on. What has a change pending is left: that change writes
- * it, or the next round. */
-static void take_sets(struct loc_worker *lw, struct loc_shard *sh, struct loc_flush *fl)
-{
-	for (; lw->flush_pos < sh->cap && fl->sets_n < LOC_FLUSH_SETS; lw->flush_pos++) {
-		struct loc_slot *slot = &sh->slots[lw->flush_pos];
+/* --- rounds --- */
 
-		if (slot->set && slot->dirty &&
-		    !loc_chain_find(lw, slot->hash, loc_set_aor(slot->set))) {
+static void gather_shard(struct loc_worker *lw, const struct loc_shard *sh)
+{
+	for (uint32_t i = 0; sh->dirty_n && i < sh->cap; i++) {
+		const struct loc_slot *slot = &sh->slots[i];
+
+		if (i + AHEAD < sh->cap && slot[AHEAD].dirty) {
+			__builtin_prefetch(slot[AHEAD].set);
+		}
+		/* Without memory it stays dirty for the next round. */
+		if (slot->dirty &&
+		    loc_dirty_add(&lw->dirty, loc_set_rec(slot->set, 0)->id, slot->hash)) {
+			return;
+		}
+	}
+}
+
+static void gather(struct loc_worker *lw, unsigned shards_n)
+{
+	struct loc_shard *shards = loc_shard_of(lw->t, lw->w->id, 0);
+
+	while (shards_n-- && lw->gather_at < lw->t->per_owner) {
+		gather_shard(lw, &shards[lw->gather_at++]);
+	}
+}
+
+/* What is dirty under this hash. What has a change pending is left: that change writes it, or the
+ * next round. */
+static void take_hash(struct loc_worker *lw, struct loc_flush *fl, uint32_t hash)
+{
+	struct loc_shard *sh = loc_shard_of(lw->t, lw->w->id, hash);
+	uint32_t pos = UINT32_MAX;
+	struct loc_slot *slot;
+
+	while (fl->sets_n < LOC_FLUSH_SETS && (slot = loc_shard_next(sh, hash, &pos)) != NULL) {
+		if (slot->dirty && !loc_chain_find(lw, hash, loc_set_aor(slot->set))) {
 			fl->sets[fl->sets_n++] = loc_set_ref(slot->set);
 			loc_shard_set_dirty(sh, slot, false);
 		}
 	}
 }
 
-/* true: all of the shard is with the store. */
-static bool flush_shard(struct loc_worker *lw, struct loc_shard *sh)
+/* false: the store takes no more for now. */
+static bool flush_some(struct loc_worker *lw)
 {
-	while (sh->dirty_n && lw->flush_pos < sh->cap) {
-		struct loc_flush *fl = has_room(lw) ? flush_new(lw, (int)lw->w->id) : NULL;
+	struct loc_flush *fl = has_room(lw) ? flush_new(lw, (int)lw->w->id) : NULL;
+	uint32_t hash;
 
-		if (!fl) {
-			return false;
-		}
-		take_sets(lw, sh, fl);
-		if (fl->sets_n && !flush_submit(lw, fl)) {
-			for (unsigned i = 0; i < fl->sets_n; i++) {
-				mark_dirty(lw, fl->sets[i]);
-			}
-			flush_free(fl);
-			return false;
-		}
-		if (fl->sets_n == 0) {
-			flush_free(fl);
-		}
+	if (!fl) {
+		return false;
 	}
-	lw->flush_pos = 0;
-	return true;
+	while (lw->flush_quota && fl->sets_n < LOC_FLUSH_SETS &&
+	       loc_dirty_next(&lw->dirty, &hash)) {
+		lw->flush_quota--;
+		take_hash(lw, fl, hash);
+	}
+	if (fl->sets_n && flush_submit(lw, fl)) {
+		return true;
+	}
+	for (unsigned i = 0; i < fl->sets_n; i++) {
+		mark_dirty(lw, fl->sets[i]);
+	}
+	flush_free(fl);
+	return false;
+}
+
+static void hand_over(struct loc_worker *lw)
+{
+	while (lw->flush_quota && lw->dirty.left && flush_some(lw)) {
+	}
+}
+
+static void round_begin(struct loc_worker *lw, unsigned ticks)
+{
+	lw->round_left = ticks;
+	lw->gather_at = 0;
+	lw->flush_quota = 0;
+	loc_dirty_begin(&lw->dirty, atomic_load_explicit(&lw->t->next_id, memory_order_relaxed));
 }
 
 void loc_flush_tick(struct loc_worker *lw, unsigned tick_ms)
 {
-	struct loc_shard *shards = loc_shard_of(lw->t, lw->w->id, 0);
 	unsigned interval_s = lw->flush_interval_s ? lw->flush_interval_s : 1;
-	uint64_t round = (uint64_t)lw->t->per_owner * 1000;
+	unsigned ticks = (unsigned)((uint64_t)interval_s * 1000 / tick_ms / 2);
+	unsigned gather_ticks;
 
 	flush_gone(lw);
-	/* All shards in one interval: so many thousandths of a shard in each tick. */
-	lw->flush_credit += (uint64_t)lw->t->per_owner * tick_ms / interval_s;
-	if (lw->flush_credit > round) {
-		lw->flush_credit = round;
+	ticks = ticks > 2 ? ticks : 2;
+	gather_ticks = ticks / GATHER_PART ? ticks / GATHER_PART : 1;
+	if (lw->round_left == 0 ||
+	    lw->round_left > ticks) { /* longer: the interval is another now */
+		round_begin(lw, ticks);
 	}
-	while (lw->flush_credit >= 1000 && flush_shard(lw, &shards[lw->flush_at])) {
-		lw->flush_at = (lw->flush_at + 1) % lw->t->per_owner;
-		lw->flush_credit -= 1000;
+	if (lw->gather_at < lw->t->per_owner) {
+		gather(lw, lw->t->per_owner / gather_ticks + 1);
+	} else if (lw->dirty.left) {
+		lw->flush_quota = lw->dirty.left / lw->round_left + 1;
+		hand_over(lw);
+	}
+	if (--lw->round_left == 0) {
+		loc_dirty_fini(&lw->dirty);
 	}
 }
 
@@ -368,6 +425,7 @@ int loc_table_flush(struct loc_table *t)
 
 void loc_flush_fini(struct loc_worker *lw)
 {
+	loc_dirty_fini(&lw->dirty);
 	while (!list_is_empty(&lw->flushes)) {
 		flush_free(container_of(lw->flushes.next, struct loc_flush, link));
 	}

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "location/change.h"
+#include "location/dirty.h"
 #include "location/flow_index.h"
 #include "location/shard.h"
 #include "store/store.h"
@@ -17,7 +18,7 @@
 #define LOC_SHARDS        1024
 #define LOC_CHAIN_BUCKETS 1024
 #define LOC_FLUSH_SETS    32
-#define LOC_FLUSH_IDS     256
+#define LOC_FLUSH_IDS     128
 
 /* What loc_lookup() and loc_apply() give out to cancel by. */
 struct loc_query {
@@ -65,15 +66,17 @@ struct loc_chain {
 	char aor[];
 };
 
-/* Rows to write or delete when there is time. */
+/* Rows to write or, in others, to delete when there is time. */
 struct loc_flush {
 	struct store_unit unit;
 	struct list link; /* in flight, or to be tried again */
 	struct loc_worker *lw;
 	int64_t unix_offset_ms;
 	unsigned sets_n, ids_n;
-	struct loc_set *sets[LOC_FLUSH_SETS];
-	uint64_t ids[LOC_FLUSH_IDS];
+	union {
+		struct loc_set *sets[LOC_FLUSH_SETS];
+		uint64_t ids[LOC_FLUSH_IDS];
+	};
 };
 
 struct loc_worker {
@@ -93,13 +96,14 @@ struct loc_worker {
 	/* sweeps */
 	struct timer timer;
 	int timer_kind;
-	unsigned expiry_at;  /* shard, of those of this worker */
-	uint32_t expiry_pos; /* slot in it */
-	unsigned flush_at;
-	uint32_t flush_pos;
-	uint64_t flush_credit; /* shards to flush, in 1/1000 */
-	unsigned flush_interval_s;
-	uint64_t *gone; /* ids of rows to delete */
+	unsigned expiry_at;        /* shard, of those of this worker */
+	uint32_t expiry_pos;       /* slot in it */
+	struct loc_dirty dirty;    /* of this round of flushing */
+	unsigned round_left;       /* ticks of it to come */
+	unsigned gather_at;        /* shards that have been looked through in it */
+	unsigned flush_quota;      /* AORs that may still be handed over in this tick */
+	unsigned flush_interval_s; /* two rounds long */
+	uint64_t *gone;            /* ids of rows to delete */
 	size_t gone_n, gone_cap, gone_reserved;
 	struct list flushes, retries; /* struct loc_flush */
 	unsigned flushes_n;

@@ -317,6 +317,24 @@ START_TEST(what_async_left_is_written_at_the_end)
 }
 END_TEST
 
+/* Far more than the store takes at a time. */
+START_TEST(async_writes_any_number_within_the_interval)
+{
+	char aor[64];
+
+	open_new();
+	for (unsigned i = 0; i < 20000; i++) {
+		snprintf(aor, sizeof(aor), "u%u@example.com", i);
+		ck_assert_int_eq(CHANGE(&f, &a, .aor = aor, .call_id = "c", .cseq = 1,
+		                        .set = "sip:a@h1", .durability = LOC_ASYNC),
+		                 0);
+	}
+	pass(1300);
+	ck_assert_int_eq(query("SELECT count(*) FROM location"), 20000);
+	close_last();
+}
+END_TEST
+
 START_TEST(a_durable_change_writes_what_async_has_not_written_yet)
 {
 	open_new();
@@ -576,7 +594,7 @@ UNIT_MAIN("location/stored", a_damaged_table_is_told_and_nothing_is_served,
           refreshes_keep_their_row_and_removals_delete_it,
           pending_changes_build_on_each_other_and_commit_in_order,
           async_answers_at_once_and_writes_within_the_interval,
-          what_async_left_is_written_at_the_end,
+          async_writes_any_number_within_the_interval, what_async_left_is_written_at_the_end,
           a_durable_change_writes_what_async_has_not_written_yet,
           ended_rows_are_deleted_when_they_are_swept, ended_rows_are_skipped_at_start_and_deleted,
           a_clock_behind_the_one_last_seen_ends_no_binding_early_or_late,
