@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is forwarded: the original bytes with a short list of edits, as an iovec. No unchanged byte
- * is copied. Edits may be added in any order. Removals may overlap each other; any other two that
+ * is built anew. Edits may be added in any order. Removals may overlap each other; any other two that
  * touch the same bytes are a mistake of ours, told by sip_edits_out(). Insertions at one place keep
  * the order in which they were added.
  *

@@ -21,6 +21,7 @@
 #define IN_BATCH       32U        /* datagrams per system call */
 #define IN_BATCHES     8U         /* per event; then others get their turn */
 #define OUT_BATCH      64U        /* datagrams that are collected before they leave early */
+#define FLAT_BYTES     65536U     /* of them that are gathered into one piece each */
 #define LATE_BYTES_MAX (1U << 20) /* copies that wait until the kernel takes more, per socket */
 #define SEND_TRIES     4U         /* pending errors of other peers that one send may meet */
 #define DATAGRAM_MAX   65507U
@@ -52,8 +53,11 @@ struct udp_port {
 	bool is_dirty;
 	unsigned out_n;
 	struct mmsghdr out[OUT_BATCH];
+	struct iovec flat_iov[OUT_BATCH];
 	struct sockaddr_storage to[OUT_BATCH];
 	_Alignas(8) char control[OUT_BATCH][NET_PKTINFO_SPACE];
+	size_t flat_n;
+	char flat[FLAT_BYTES];
 	struct late *late, **late_last;
 	size_t late_bytes;
 };
@@ -421,6 +425,7 @@ static void port_flush(struct udp_port *up)
 		event_add(&up->write, NULL);
 	}
 	up->out_n = 0;
+	up->flat_n = 0;
 }
 
 void udp_flush(struct transport *tp)
@@ -434,15 +439,32 @@ void udp_flush(struct transport *tp)
 	}
 }
 
+/* The kernel takes a fifth of a microsecond longer for a datagram of several pieces; to put a usual
+ * message together here costs a tenth of that. */
+static void set_pieces(struct udp_port *up, unsigned i, const struct sip_out *out)
+{
+	struct msghdr *hdr = &up->out[i].msg_hdr;
+
+	if (out->iov_n == 1 || out->len > FLAT_BYTES - up->flat_n) {
+		hdr->msg_iov = out->iov;
+		hdr->msg_iovlen = out->iov_n;
+		return;
+	}
+	up->flat_iov[i].iov_base = up->flat + up->flat_n;
+	up->flat_iov[i].iov_len = sip_out_copy(out, up->flat + up->flat_n, out->len);
+	up->flat_n += out->len;
+	hdr->msg_iov = &up->flat_iov[i];
+	hdr->msg_iovlen = 1;
+}
+
 static void add_out(struct udp_port *up, const struct tp_flow *flow, const struct sip_out *out)
 {
 	unsigned i = up->out_n++;
 	struct msghdr *hdr = &up->out[i].msg_hdr;
 
 	*hdr = (struct msghdr){ .msg_name = &up->to[i],
-		                .msg_namelen = net_addr_to_sockaddr(&flow->remote, &up->to[i]),
-		                .msg_iov = out->iov,
-		                .msg_iovlen = out->iov_n };
+		                .msg_namelen = net_addr_to_sockaddr(&flow->remote, &up->to[i]) };
+	set_pieces(up, i, out);
 	if (up->port.is_any && flow->local.family) {
 		net_pktinfo_set(hdr, up->control[i], &flow->local);
 	}
