@@ -13,6 +13,7 @@
 #define PROXY_EXPAND_MAX  32   /* addresses-of-record looked up for one request */
 #define PROXY_VIA_TCP_MS  2000 /* how long a large request waits for TCP before it goes by UDP */
 #define PROXY_TEXT_MAX    1024 /* bytes of what we put into one request, URIs of others apart */
+#define PROXY_RR_MAX      128  /* bytes of our Record-Route line, host and port apart */
 
 enum step_result { STEP_NEXT, STEP_WAIT, STEP_DONE };
 

@@ -293,12 +293,18 @@ int proxy_forward(struct belfry_branch *br, struct tp_flow *flow, bool by_flow)
 	return 0;
 }
 
-/* More than what we add can be. */
+/* What a request grows by, or a little more. Close enough to be the answer for most, without the
+ * request being built for it. */
 static size_t added_max(const struct belfry_branch *br)
 {
-	const struct tp_listener *l = br->req->from.listener;
-	size_t n = 512 + 4 * l->via_prefix.n + br->request_uri.n + br->route_line.n;
+	const struct belfry_req *req = br->req;
+	const struct tp_listener *l = req->from.listener;
+	/* Via, Record-Route twice, Max-Forwards and Max-Breadth, without what differs. */
+	size_t n = sizeof("Via: ;branch=\r\n") + BRANCH_LEN + PROXY_RR_MAX +
+	           sizeof("Max-Forwards: 255\r\nMax-Breadth: 4294967295\r\n");
 
+	n += l->via_prefix.n + 2 * l->uri_hostport.n + br->request_uri.n + br->route_line.n;
+	n += via_in(br->req).n;
 	for (const struct proxy_lines *line = br->lines; line; line = line->next) {
 		n += line->text.n;
 	}
@@ -325,8 +331,14 @@ bool proxy_is_too_large(const struct belfry_branch *br)
 	const struct belfry_req *req = br->req;
 	size_t max = (size_t)req->conf->proxy.mtu;
 
-	if (max == 0 || req->from.listener == NULL || req->msg->text.n + added_max(br) <= max) {
+	size_t replaced;
+
+	if (max == 0 || req->from.listener == NULL) {
 		return false; /* no listener: explain without a source */
+	}
+	replaced = req->msg->ruri_text.n + req->msg->via_end - req->msg->via_off;
+	if (req->msg->text.n - replaced + added_max(br) <= max) {
+		return false;
 	}
 	if (req->msg->first[SIP_H_ROUTE] < 0 && req->hidden == NULL && req->msg->text.n > max) {
 		return true;

@@ -9,9 +9,16 @@
 #include "proxy/core.h"
 #include "util/base64.h"
 
+#include <assert.h>
+
 #define RC_RAW_N    11U /* key, day (2), hash (8) */
 #define RC_TEXT_N   BASE64URL_LEN(RC_RAW_N)
 #define RC_DAYS_MAX 60 /* a check older than that is none */
+
+static_assert(sizeof("Record-Route: , \r\n") +
+                              2 * (sizeof("<sips:;transport=tcp;lr;rc=>") + RC_TEXT_N) <=
+                      PROXY_RR_MAX,
+              "the longest line fits");
 
 static uint16_t today(const struct proxy *p)
 {
