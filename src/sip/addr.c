@@ -6,10 +6,9 @@
 
 static bool is_uri_text(const char *p, const char *end)
 {
-	const char *colon = memchr(p, ':', (size_t)(end - p));
+	const char *colon = sip_span(p, end, SIP_C_TOKEN);
 
-	if (colon == NULL || colon == p || sip_span(p, colon, SIP_C_TOKEN) != colon ||
-	    colon + 1 == end) {
+	if (colon == p || end - colon < 2 || *colon != ':') {
 		return false;
 	}
 	for (p = sip_span_value(colon, end); p < end && (*p == ',' || *p == ';');) {
@@ -70,8 +69,8 @@ int sip_addr_scan(struct str text, struct sip_addr *addr, struct str *tag_r)
 	addr->has_brackets = open != NULL;
 	if (open) {
 		p = open + 1;
-		close = memchr(p, '>', (size_t)(end - p));
-		if (close == NULL) {
+		close = sip_find_char(p, end, '>');
+		if (close == end) {
 			return BELFRY_EPARSE;
 		}
 		addr->uri_text = sip_slice(p, close);

@@ -122,6 +122,27 @@ static inline struct str sip_slice(const char *p, const char *end)
 	return str_make(p, (size_t)(end - p));
 }
 
+/* The first @c in [p, end), or end. */
+static inline const char *sip_find_char(const char *p, const char *end, char c)
+{
+#ifdef __SSE2__
+	const __m128i wanted = _mm_set1_epi8(c);
+
+	for (; end - p >= 16; p += 16) {
+		unsigned int hits =
+			(unsigned int)_mm_movemask_epi8(_mm_cmpeq_epi8(sip_load16(p), wanted));
+
+		if (hits) {
+			return p + __builtin_ctz(hits);
+		}
+	}
+#endif
+	while (p < end && *p != c) {
+		p++;
+	}
+	return p;
+}
+
 /* The first '"' or '\' in [p, end), or end. */
 static inline const char *sip_find_quote(const char *p, const char *end)
 {

@@ -20,8 +20,11 @@ static void refuse(struct txn_layer *l, const struct sip_msg *msg, const struct 
 /* true: absorbed. Else it acknowledges a 2xx. */
 static bool absorb_ack(struct txn_layer *l, const struct sip_msg *msg)
 {
-	struct txn_entry *e = txn_find_acked(l, msg);
+	struct txn_entry *e;
 
+	txn_key_of(l, msg, &l->handed_key); /* wanted again for the branch it goes on with */
+	l->handed = msg;
+	e = txn_find_acked(l, msg);
 	return e ? txn_si_ack(l, e) : txn_ack_is_for_refusal(l, msg);
 }
 

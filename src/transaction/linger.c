@@ -23,6 +23,36 @@ static void evict(struct txn_layer *l, struct txn_linger *linger)
 	txn_count(l, l->ids.evicted, 1);
 }
 
+static struct txn_entry *entry_at(struct list *node)
+{
+	struct txn_linger *linger = container_of(node, struct txn_linger, node);
+
+	return linger->is_client ? NULL : container_of(linger, struct txn_entry, linger);
+}
+
+/* The oldest records are in no cache any more. While a message is worked on, what the next
+ * evictions read is fetched: of the third one the record, of the second one what it points to, of
+ * the first one the bytes that it keeps. */
+static void fetch_oldest(struct txn_layer *l)
+{
+	struct list *first = l->linger.next, *second = first->next;
+	const char *third = (const char *)second->next;
+	const struct txn_entry *e = entry_at(first);
+
+	if (e && e->final) {
+		__builtin_prefetch(e->final->kept);
+	}
+	e = entry_at(second);
+	if (e) {
+		__builtin_prefetch(e->final);
+		__builtin_prefetch((const char *)e->final + 64);
+		txn_table_fetch(&l->table, &e->id);
+	}
+	for (int at = -64; at <= 128; at += 64) { /* whichever kind it is */
+		__builtin_prefetch(third + at);
+	}
+}
+
 void txn_linger_add(struct txn_layer *l, struct txn_linger *linger, bool is_client, size_t bytes)
 {
 	linger->bytes = (uint32_t)bytes;
@@ -33,6 +63,9 @@ void txn_linger_add(struct txn_layer *l, struct txn_linger *linger, bool is_clie
 	txn_count(l, l->ids.linger_n, 1);
 	while (l->linger_bytes > l->linger_max && l->linger.next != &linger->node) {
 		evict(l, container_of(l->linger.next, struct txn_linger, node));
+		if (l->linger_n > 3) {
+			fetch_oldest(l);
+		}
 	}
 }
 

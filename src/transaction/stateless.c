@@ -166,28 +166,15 @@ int txn_reply_stateless(struct txn_layer *l, const struct sip_msg *req, const st
 /* --- forwarding --------------------------------------------------------------------------------
  */
 
+/* RFC 3261 16.11: the same for each retransmission, from what identifies the request. */
 struct str txn_stateless_branch(struct txn_layer *l, const struct sip_msg *req, char *out)
 {
 	struct branch b = { .kind = BRANCH_STATELESS, .worker = (uint8_t)l->w->id };
-	struct hash_state st;
-	struct hash128 h;
+	struct txn_key key;
 
-	hash_begin(&st, l->w->process_key, true);
-	add(&st, STR("via"));
-	add(&st, req->via.host);
-	add(&st, req->via.branch);
-	if (!req->via.is_rfc3261) {
-		/* RFC 3261 16.11: what identifies the request when the branch does not. */
-		add(&st, req->via.text);
-		add(&st, req->to_tag);
-		add(&st, req->from_tag);
-		add(&st, req->call_id);
-		add(&st, req->ruri_text);
-		hash_add(&st, str_make((const char *)&req->cseq, sizeof(req->cseq)));
-	}
-	h = hash_end128(&st);
-	b.slot = (uint32_t)h.v[0];
-	b.generation = (uint32_t)(h.v[0] >> 32);
-	b.loop = h.v[1];
+	txn_key_of(l, req, &key);
+	b.slot = (uint32_t)key.id.v[0];
+	b.generation = (uint32_t)(key.id.v[0] >> 32);
+	b.loop = key.id.v[1];
 	return str_make(out, branch_print(&b, l->w->process_key, out));
 }

@@ -8,6 +8,9 @@
 
 #define BUCKETS_MIN 1024U
 #define MOVE_STEP   8U /* old buckets emptied at each insertion or removal */
+#define SPARSE                                                                                     \
+	4U /* buckets an entry: most chains that are looked into are empty, and what is            \
+	    * in one would be a miss of the cache */
 
 int txn_table_init(struct txn_table *t)
 {
@@ -34,6 +37,11 @@ static struct txn_entry **bucket_of(const struct txn_table *t, const struct hash
 struct txn_entry *txn_table_chain(const struct txn_table *t, const struct hash128 *id)
 {
 	return *bucket_of(t, id);
+}
+
+void txn_table_fetch(const struct txn_table *t, const struct hash128 *id)
+{
+	__builtin_prefetch(bucket_of(t, id));
 }
 
 static void grow_begin(struct txn_table *t)
@@ -79,7 +87,7 @@ void txn_table_add(struct txn_table *t, struct txn_entry *e)
 	struct txn_entry **b;
 
 	grow_step(t);
-	if (!t->old && t->n > t->mask) {
+	if (!t->old && t->n * SPARSE > t->mask) {
 		grow_begin(t);
 	}
 	b = bucket_of(t, &e->id);

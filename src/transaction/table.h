@@ -27,6 +27,8 @@ int txn_table_init(struct txn_table *t);
 void txn_table_fini(struct txn_table *t);
 /* First entry of the chain that an id belongs to; the caller compares. NULL: none. */
 struct txn_entry *txn_table_chain(const struct txn_table *t, const struct hash128 *id);
+/* Has the chain's beginning fetched into the cache. */
+void txn_table_fetch(const struct txn_table *t, const struct hash128 *id);
 /* Never fails: without memory to grow the chains get longer. */
 void txn_table_add(struct txn_table *t, struct txn_entry *e);
 void txn_table_del(struct txn_table *t, struct txn_entry *e);
