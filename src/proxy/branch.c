@@ -321,7 +321,7 @@ static uint32_t retry_after_s(const struct sip_msg *resp)
 	return sip_delta_parse(str_make(value.p, n), &s) ? 0 : s;
 }
 
-static void mark(const struct belfry_branch *br, const struct sip_msg *resp)
+static void mark(const struct belfry_branch *br, int code, const struct sip_msg *resp)
 {
 	struct proxy *p = br->req->p;
 
@@ -329,7 +329,7 @@ static void mark(const struct belfry_branch *br, const struct sip_msg *resp)
 		dns_mark_failed(p->dns, &br->hops[br->hop_i], retry_after_s(resp));
 	}
 	if (br->trunk_target && br->hop_i + 1 >= br->hops_n) {
-		proxy_trunk_failed(p, br->trunk_target, retry_after_s(resp));
+		proxy_trunk_failed(p, br->trunk_target, code, retry_after_s(resp));
 	}
 }
 
@@ -345,7 +345,7 @@ void proxy_branch_failed(struct belfry_branch *br, uint16_t code, struct sip_msg
 	}
 	timer_cancel(req->p->w->timers, &br->timer_c);
 	if (code != 430 && !answered) {
-		mark(br, resp);
+		mark(br, code, resp);
 	}
 	if (more && next_flow(br, code)) {
 		return;

@@ -344,10 +344,12 @@ bool proxy_trunk_enter(struct belfry_req *req, const struct proxy_target *t);
 void proxy_trunk_leave(struct belfry_req *req);
 /* Its targets in the order to try them, in the arena; NULL: no memory. */
 struct trunk_order *proxy_trunk_order(struct belfry_req *req, const struct proxy_target *t);
-/* What came of a request to it. One that failed is tried last for dns.failure_ttl, or for as long
- * as it said, 0: it said nothing (at most ten times as long). */
-void proxy_trunk_good(struct proxy *p, struct trunk_target *state);
-void proxy_trunk_failed(struct proxy *p, struct trunk_target *state, uint32_t retry_after_s);
+/* What came of a request to it: @status of its answer, or in place of one. One that failed is tried
+ * last for dns.failure_ttl, or for as long as it said, 0: it said nothing (at most ten times as
+ * long). */
+void proxy_trunk_good(struct proxy *p, struct trunk_target *state, int status);
+void proxy_trunk_failed(struct proxy *p, struct trunk_target *state, int status,
+                        uint32_t retry_after_s);
 void proxy_probe_timer(struct timer *t, void *arg);
 
 /* --- uac.c */

@@ -2,7 +2,6 @@
 /* OPTIONS to the targets of trunks, by one worker for all. */
 #include "proxy/core.h"
 #include "proxy/trunk.h"
-#include "util/log.h"
 
 #include <stdlib.h>
 
@@ -10,7 +9,6 @@
 
 struct probe {
 	struct proxy *p;
-	struct trunk *trunk;
 	struct trunk_target *target;
 };
 
@@ -23,10 +21,7 @@ static void on_answer(void *arg, int err, const struct sip_msg *resp)
 
 	atomic_store(&t->status, status);
 	atomic_store(&t->checked_ms, probe->p->w->clock.now_ms);
-	if (atomic_exchange(&t->up, up) != up) {
-		log_notice(up ? "trunk.up" : "trunk.down", LOG_Z("trunk", probe->trunk->name),
-		           LOG_Z("target", t->uri), LOG_I("status", status));
-	}
+	trunk_target_set(t, up, status, "probe");
 	free(probe);
 }
 
@@ -40,7 +35,7 @@ static void send_probe(struct trunk_conf *tc, struct trunk_target *target)
 	if (probe == NULL) {
 		return;
 	}
-	*probe = (struct probe){ .p = tc->p, .trunk = tc->trunk, .target = target };
+	*probe = (struct probe){ .p = tc->p, .target = target };
 	if (proxy_send_request(tc->p, &r, on_answer, probe)) {
 		on_answer(probe, BELFRY_EUNREACH, NULL);
 	}

@@ -130,12 +130,12 @@ static void on_redirect(struct belfry_branch *br, struct sip_msg *resp)
 	}
 }
 
-static void mark_good(const struct belfry_branch *br)
+static void mark_good(const struct belfry_branch *br, int status)
 {
 	struct proxy *p = br->req->p;
 
 	if (br->trunk_target) {
-		proxy_trunk_good(p, br->trunk_target);
+		proxy_trunk_good(p, br->trunk_target, status);
 	}
 	if (p->dns && !br->by_flow && !br->target->from_location && br->hop_i < br->hops_n) {
 		dns_mark_good(p->dns, &br->hops[br->hop_i]);
@@ -149,7 +149,7 @@ static void on_final(struct belfry_branch *br, struct sip_msg *resp)
 
 	timer_cancel(req->p->w->timers, &br->timer_c);
 	if (resp->status != 503) {
-		mark_good(br);
+		mark_good(br, resp->status);
 	}
 	if (class == 2) {
 		on_success(br, resp);

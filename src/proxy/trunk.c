@@ -7,6 +7,7 @@
 
 #include "dns/health.h"
 #include "proxy/core.h"
+#include "util/log.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -85,6 +86,7 @@ static struct trunk_target *target_get(struct trunk *trunk, struct str uri)
 		free(t);
 		return NULL;
 	}
+	t->trunk = trunk->name;
 	atomic_store(&t->up, true);
 	atomic_store(&t->checked_ms, UINT64_MAX);
 	t->next = trunk->targets;
@@ -218,31 +220,34 @@ void proxy_trunk_leave(struct belfry_req *req)
 	req->trunk = NULL;
 }
 
-static void set_up(struct trunk_target *state, bool up)
+void trunk_target_set(struct trunk_target *t, bool up, int status, const char *by)
 {
-	if (atomic_load_explicit(&state->up, memory_order_relaxed) != up) {
-		atomic_store(&state->up, up);
+	if (atomic_load_explicit(&t->up, memory_order_relaxed) != up &&
+	    atomic_exchange(&t->up, up) != up) {
+		log_notice(up ? "trunk.up" : "trunk.down", LOG_Z("trunk", t->trunk),
+		           LOG_Z("target", t->uri), LOG_I("status", status), LOG_Z("by", by));
 	}
 }
 
-void proxy_trunk_good(struct proxy *p, struct trunk_target *state)
+void proxy_trunk_good(struct proxy *p, struct trunk_target *state, int status)
 {
 	uint64_t last_ms = atomic_load_explicit(&state->last_ms, memory_order_relaxed);
 
-	set_up(state, true);
+	trunk_target_set(state, true, status, "call");
 	if (last_ms && (!atomic_load(&state->told) || last_ms <= p->w->clock.now_ms)) {
 		atomic_store(&state->last_ms, 0);
 	}
 }
 
-void proxy_trunk_failed(struct proxy *p, struct trunk_target *state, uint32_t retry_after_s)
+void proxy_trunk_failed(struct proxy *p, struct trunk_target *state, int status,
+                        uint32_t retry_after_s)
 {
 	const struct conf_dns *dns = &p->w->conf->conf->dns;
 	uint64_t ttl_s = (uint64_t)dns->failure_ttl, max_s = ttl_s * DNS_BACKOFF_MAX;
 	uint64_t s = retry_after_s == 0 ? ttl_s : retry_after_s < max_s ? retry_after_s : max_s;
 	uint64_t last_ms = p->w->clock.now_ms + s * 1000;
 
-	set_up(state, false);
+	trunk_target_set(state, false, status, "call");
 	if (last_ms > atomic_load(&state->last_ms)) {
 		atomic_store(&state->told, retry_after_s > 0);
 		atomic_store(&state->last_ms, last_ms);

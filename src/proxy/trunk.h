@@ -9,6 +9,7 @@
 
 struct trunk_target {
 	struct trunk_target *next;
+	const char *trunk; /* its name */
 	char *uri;
 	_Atomic bool up;
 	_Atomic int status;          /* of the last probe, 0: none yet */
@@ -43,5 +44,7 @@ struct trunks {
 	struct trunk_conf v[];
 };
 
+/* What a probe (@by "probe") or a request (@by "call") has shown; a change is an event. */
+void trunk_target_set(struct trunk_target *t, bool up, int status, const char *by);
 /* On the worker that probes: starts a timer for each trunk. */
 void proxy_probes_start(struct proxy *p);

@@ -6,14 +6,21 @@ import pytest
 
 from conftest import ROOT
 
-EVENT = re.compile(r'log_(debug|info|notice|warning|error|always)\(\s*"([a-z_.]+)"')
+CALL = re.compile(r'\blog_(debug|info|notice|warning|error|always)\(([^,]*),')
+EVENT = re.compile(r'"([a-z_.]+)"')
 
 
 def logged():
+    """Event -> levels. An event is named in the call (perhaps one of two there), or handed to a function that logs."""
     found = {}
-    for folder in ("src", "modules"):
-        for f in (ROOT / folder).rglob("*.c"):
-            for level, event in EVENT.findall(f.read_text()):
+    for f in (f for folder in ("src", "modules") for f in (ROOT / folder).rglob("*.c")):
+        text = f.read_text()
+        for level, first in CALL.findall(text):
+            events = EVENT.findall(first)
+            if first == "event" and level != "always":
+                function = re.findall(r"^static void (\w+)\(.*const char \*event", text, re.M)[0]
+                events = re.findall(r'\b%s\([^";]*"([a-z_.]+)"' % function, text)
+            for event in events:
                 found.setdefault(event, set()).add(level)
     return found
 

@@ -68,6 +68,24 @@ def test_probes_are_options_and_shown_by_belfryctl(lay):
     assert server.json("trunks")["trunks"][0]["trunk"] == "carrier"
 
 
+def test_trunk_that_fails_and_comes_back_is_told_whoever_finds_out(lay, peer):
+    """The first target fails in a call, before any probe says so; then a probe finds it well."""
+    server, (c0, c1) = lay('{ name = "pstn"; match: { user = "+*"; }; to = "trunk:carrier"; }',
+                           'carrier: { targets = ( "sip:{0}", "sip:{1}" ); probe = 2; };')
+    for c in (c0, c1):
+        c.reply(c.expect("OPTIONS"), 200, "OK")
+    alice = peer(server)
+    req = alice.request("MESSAGE", "sip:+1@example.com")
+    alice.send(req.raw)
+    c0.reply(c0.expect("MESSAGE"), 503, "No")
+    c1.reply(c1.expect("MESSAGE"), 200, "OK")
+    assert alice.final(req).status == 200
+    server.wait_log("event=trunk.down trunk=carrier target=sip:%s status=503 by=call" % c0.hostport)
+    c0.reply(c0.expect("OPTIONS"), 200, "OK")
+    server.wait_log("event=trunk.up trunk=carrier target=sip:%s status=200 by=probe" % c0.hostport)
+    assert "trunk.down trunk=carrier target=sip:%s " % c1.hostport not in server.log()
+
+
 def test_redirect_rule_answers_302_with_substitution(lay, peer):
     server, _ = lay('{ name = "old"; match: { domain = "old.example"; method = "INVITE"; }; redirect = "sip:$user@example.com"; }',
                     domains=("example.com", "old.example"))
