@@ -2,10 +2,11 @@
 # Shared by quickstart, check and .ci/run (bash; sourced from the root of the tree).
 
 BUILD_PACKAGES="gcc make autoconf automake libtool pkg-config gperf libc6-dev libevent-dev
-	libssl-dev libsqlite3-dev libconfig-dev libunbound-dev libjansson-dev libcurl4-openssl-dev
-	libsystemd-dev libedit-dev check"
-TEST_PACKAGES="python3 python3-pytest sip-tester baresip-core sqlite3 openssl procps tshark"
-CI_PACKAGES="clang libfuzzer-14-dev xz-utils lcov"
+	libssl-dev libsqlite3-dev libconfig-dev libunbound-dev nettle-dev libjansson-dev libsystemd-dev
+	check" # nettle-dev: libunbound.pc asks for it, libunbound-dev does not bring it
+TEST_PACKAGES="python3 python3-pytest sip-tester baresip-core sqlite3 tshark systemd e2fsprogs
+	dns-root-data mandoc"
+CI_PACKAGES="clang libclang-rt-14-dev libfuzzer-14-dev xz-utils lcov"
 
 # need_packages NAME...: installs by apt what is not there.
 need_packages() {
