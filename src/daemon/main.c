@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/daemon.h"
+#include "dns/resolve.h"
 #include "util/err.h"
 #include "util/log.h"
 
@@ -46,6 +47,7 @@ static int test(const struct daemon *d)
 		err = privileges_drop(&id, &error);
 		identity_fini(&id);
 	}
+	err = err ? err : dns_settings_check(d->conf, &error);
 	if (err) {
 		(void)tell(err, error);
 		return EXIT_SYSTEM;

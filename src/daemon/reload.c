@@ -175,7 +175,8 @@ static int prepare(struct reload *r, char **error_r)
 		}
 		return BELFRY_ECONF;
 	}
-	err = module_core_prepare(d->core, r->conf, error_r);
+	err = dns_settings_check(r->conf, error_r);
+	err = err ? err : module_core_prepare(d->core, r->conf, error_r);
 	err = err ? err : prepare_metrics(r, error_r);
 	return err ? err : transport_group_prepare(d->transports, r->conf, &r->plan, error_r);
 }

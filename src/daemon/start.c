@@ -206,6 +206,10 @@ static int make_all_layers(struct daemon *d)
 	if (!d->txns || !d->proxies || !d->each || !d->proxy_shared) {
 		return failed(-ENOMEM, "workers", NULL);
 	}
+	err = dns_settings_check(d->conf, &error);
+	if (err) {
+		return failed(err, "dns", error);
+	}
 	for (unsigned i = 0; !err && i < n; i++) {
 		err = make_layers(d, workers_get(d->workers, i), &error);
 	}

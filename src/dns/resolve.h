@@ -36,6 +36,11 @@ struct dns_query;
  * transport. @answer lives during the call. Never called inside dns_resolve(). */
 typedef void(dns_cb)(int err, const struct dns_answer *answer, void *arg);
 
+/* What these settings need is there: with DNSSEC the root's key, which libunbound misses only when
+ * it is asked, and then answers nothing. Negative with *error_r (heap). Any thread; as
+ * server.user. */
+int dns_settings_check(const struct conf *conf, char **error_r);
+
 /* Main thread, before the worker runs. -ENOMEM, or BELFRY_ECONF with *error_r (heap). */
 int dns_resolver_new(struct worker *w, struct dns_resolver **r_r, char **error_r);
 /* Queries that are left end: those of dns_look() are told -ECANCELED, the others nothing. */

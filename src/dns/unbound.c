@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dns/unbound.h"
 
+#include "dns/resolve.h"
 #include "util/err.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/types.h>
 #include <unbound.h>
+#include <unistd.h>
 
 #include <unbound-event.h>
 
@@ -20,6 +22,9 @@ struct dns_ctx {
 	size_t questions_n;    /* those and the answered ones */
 	bool is_strict;        /* only what DNSSEC has proved */
 };
+
+/* Where Debian has the root's key (dns-root-data). */
+static const char root_key[] = "/usr/share/dns/root.key";
 
 struct option {
 	const char *name, *value;
@@ -73,13 +78,25 @@ static int options_set(struct ub_ctx *ub, const struct option *v, size_t n, char
 	return 0;
 }
 
-/* The root's key, where Debian has it. */
+int dns_settings_check(const struct conf *conf, char **error_r)
+{
+	int err = conf->dns.dnssec && access(root_key, R_OK) ? -errno : 0;
+
+	*error_r = NULL;
+	if (err && asprintf(error_r,
+	                    "dns.dnssec: cannot read the root's key %s: %s; install the package "
+	                    "dns-root-data, or say \"off\"",
+	                    root_key, belfry_strerror(err)) < 0) {
+		*error_r = NULL;
+	}
+	return err;
+}
+
 static int anchors_set(struct ub_ctx *ub, char **error_r)
 {
-	static const char file[] = "/usr/share/dns/root.key";
-	int err = ub_ctx_add_ta_file(ub, file);
+	int err = ub_ctx_add_ta_file(ub, root_key);
 
-	return err ? fail(error_r, "trust anchors", file, err) : 0;
+	return err ? fail(error_r, "trust anchors", root_key, err) : 0;
 }
 
 static int servers_set(struct ub_ctx *ub, const struct str_list *servers, char **error_r)

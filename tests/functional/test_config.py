@@ -158,6 +158,19 @@ def test_file_that_the_user_cannot_read_is_warned_about(tmpdir_short):
     assert r.returncode == 0 and "belfry.conf: server.user cannot read it" in r.stderr
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="as root only")
+def test_dnssec_without_the_key_of_the_root_is_exit_2(tmpdir_short):
+    """libunbound would miss it with the first question only, and then find no name at all."""
+    f = tmpdir_short / "belfry.conf"
+    f.write_text(make_conf(tmpdir_short, free_port(), extra='dns: { dnssec = "permit"; };'))
+    hidden = ["unshare", "-m", "sh", "-c", 'mkdir -p /usr/share/dns && mount -t tmpfs none /usr/share/dns && exec "$@"', "sh"]
+    for args in (["-t"], ["-f"]):
+        r = subprocess.run([*hidden, BUILD / "src/belfryd", *args, "-c", f], capture_output=True, text=True,
+                           timeout=2 * WAIT_S, stdin=subprocess.DEVNULL)
+        assert r.returncode == 2 and "install the package dns-root-data" in r.stderr, r.stderr
+    assert belfryd("-t", "-c", f).returncode == (0 if os.path.exists("/usr/share/dns/root.key") else 2)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="not as root")
 def test_users_are_ignored_when_not_root(check):
     assert check(GOOD.replace('user = ""', 'user = "no-such-user"')).returncode == 0
