@@ -114,7 +114,8 @@ static const struct belfry_setting dns_settings[] = {
 	                "addresses of name servers, \"192.0.2.53\" or \"192.0.2.53@5353\"; (): the "
 	                "system's"),
 	BELFRY_SET_ENUM(struct conf_dns, dnssec, "off", "off|permit|require",
-	                "permit: bogus answers are refused; require: unsigned ones too"),
+	                "permit: bogus answers are refused; require: unsigned ones too; both need "
+	                "the root's key (package dns-root-data)"),
 	BELFRY_SET_BOOL(struct conf_dns, naptr, true, "ask for NAPTR records (RFC 3263 4.1)"),
 	BELFRY_SET_INT(struct conf_dns, timeout, 5, 1, 60, "seconds to wait for an answer"),
 	BELFRY_SET_INT(struct conf_dns, failure_ttl, 60, 0, 3600,

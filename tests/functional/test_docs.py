@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the manuals name is there."""
 import re
+import shutil
+import subprocess
 
 import pytest
 
@@ -45,3 +47,10 @@ def test_manual_names_files_and_tests_that_exist(page):
     tests = "".join(f.read_text() for f in (ROOT / "tests").rglob("test_*") if f.suffix in (".c", ".py"))
     for name in re.findall(r"`((?!belfry_)[a-z0-9]+(?:_[a-z0-9]+){4,})`", text):
         assert re.search(r"(def |START_TEST\()%s\(?" % name, tests), name
+
+
+@pytest.mark.skipif(shutil.which("mandoc") is None, reason="without mandoc")
+@pytest.mark.parametrize("page", ["belfry.conf.5", "belfryctl.8", "belfryd.8"])
+def test_manual_page_is_well_formed(page):
+    r = subprocess.run(["mandoc", "-Tlint", "-Wwarning", ROOT / "man" / page], capture_output=True, text=True)
+    assert r.returncode == 0 and r.stdout == "", r.stdout

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The documents against the tables: each setting of the core with its default and range. */
-#include "conf/schema.h"
+/* The documents against the tables: each setting of the core and of its modules, with its default,
+ * range, words and help. */
+#include "belfry/module.h"
 
 #include <stdio.h>
 
-#include "support.h"
+#include "conf/schema.h"
+#include "support/unit.h"
+
+extern const struct belfry_module belfry_module_auth, belfry_module_registrar;
 
 static char *slurp(const char *name)
 {
@@ -58,6 +62,15 @@ static void default_text(const struct belfry_setting *s, char *out, size_t cap)
 	}
 }
 
+/* The range as the documents write it; empty: it has none. */
+static void range_text(const struct belfry_setting *s, char *out, size_t cap)
+{
+	out[0] = '\0';
+	if (s->max > s->min && !is_list(s)) {
+		(void)snprintf(out, cap, "%.15g to %.15g", s->min, s->max);
+	}
+}
+
 static void check_markdown(const struct belfry_setting *s, const char *path, struct str section)
 {
 	char text[256];
@@ -70,9 +83,35 @@ static void check_markdown(const struct belfry_setting *s, const char *path, str
 	row = str_make(at, strcspn(at, "\n"));
 	default_text(s, text, sizeof(text));
 	ck_assert_msg(has(row, text), "configuration.md: %s is not %s by default", path, text);
-	if (s->max > s->min && !is_list(s)) {
-		(void)snprintf(text, sizeof(text), "%.15g to %.15g", s->min, s->max);
-		ck_assert_msg(has(row, text), "configuration.md: %s is not %s", path, text);
+	range_text(s, text, sizeof(text));
+	ck_assert_msg(has(row, text), "configuration.md: %s is not %s", path, text);
+	ck_assert_msg(has(row, s->help), "configuration.md: %s is not told \"%s\"", path, s->help);
+}
+
+/* Paragraphs end at .TP or at a heading. */
+static void check_manual(const struct belfry_setting *s, const char *path, struct str section)
+{
+	char text[256];
+	struct str entry;
+	const char *at, *end;
+
+	(void)snprintf(text, sizeof(text), ".B %s\n", path);
+	at = memmem(section.p, section.n, text, strlen(text));
+	ck_assert_msg(at != NULL, "belfry.conf.5 lacks %s", path);
+	end = memmem(at, (size_t)(section.p + section.n - at), "\n.TP", 4);
+	entry = str_make(at, (size_t)((end ? end : section.p + section.n) - at));
+	range_text(s, text, sizeof(text));
+	ck_assert_msg(has(entry, text), "belfry.conf.5: %s is not %s", path, text);
+	if (s->type == BELFRY_T_INT || s->type == BELFRY_T_BOOL || s->type == BELFRY_T_NUM) {
+		(void)snprintf(text, sizeof(text), "default %s.", s->dflt);
+		ck_assert_msg(strcmp(s->dflt, "-1") == 0 || has(entry, text),
+		              "belfry.conf.5: %s is not \"%s\"", path, text);
+	}
+	for (const char *word = s->words; word && *word; word += strcspn(word, "|")) {
+		word += *word == '|';
+		(void)snprintf(text, sizeof(text), "%.*s", (int)strcspn(word, "|"), word);
+		ck_assert_msg(strcmp(text, "redis") == 0 || has(entry, text),
+		              "belfry.conf.5: %s lacks %s", path, text);
 	}
 }
 
@@ -91,8 +130,7 @@ static void check_table(const struct belfry_setting *table, const char *prefix, 
 			continue;
 		}
 		check_markdown(s, path, md);
-		(void)snprintf(text, sizeof(text), ".B %s\n", path);
-		ck_assert_msg(has(man, text), "belfry.conf.5 lacks %s", path);
+		check_manual(s, path, man);
 		(void)snprintf(text, sizeof(text), "%s = ", s->name);
 		ck_assert_msg(is_tls || strcmp(s->name, "tls_wildcard") == 0 ||
 		                      has(example, text) || strstr(prefix, "match."),
@@ -100,29 +138,44 @@ static void check_table(const struct belfry_setting *table, const char *prefix, 
 	}
 }
 
-START_TEST(documents_name_every_setting_with_its_default_and_range)
+/* The section @name of all three documents; @table may be NULL: a setting without a group. */
+static void check_section(const char *name, const struct belfry_setting *table)
 {
 	char *md = slurp("doc/configuration.md"), *man = slurp("man/belfry.conf.5");
 	char *example = slurp("etc/belfry.conf");
+	char md_head[64], man_head[64], example_head[64];
+	struct str md_part, man_part;
 
-	for (const struct belfry_setting *s = conf_core_settings(); s->type != BELFRY_T_END; s++) {
-		char md_head[64], man_head[64], example_head[64];
-		struct str md_part, man_part;
-
-		(void)snprintf(md_head, sizeof(md_head), "\n## %s\n", s->name);
-		(void)snprintf(man_head, sizeof(man_head), "\n.SS %s\n", s->name);
-		(void)snprintf(example_head, sizeof(example_head), "\n%s", s->name);
-		md_part = part(md, md_head, "\n## ");
-		man_part = part(man, man_head, "\n.S");
-		ck_assert_ptr_nonnull(strstr(example, example_head));
-		if (s->group) {
-			check_table(s->group, "", md_part, man_part,
-			            part(example, example_head, "\n\n"));
-		}
+	(void)snprintf(md_head, sizeof(md_head), "\n## %s\n", name);
+	(void)snprintf(man_head, sizeof(man_head), "\n.SS %s\n", name);
+	(void)snprintf(example_head, sizeof(example_head), "\n%s", name);
+	md_part = part(md, md_head, "\n## ");
+	man_part = part(man, man_head, "\n.S");
+	ck_assert_ptr_nonnull(strstr(example, example_head));
+	if (table) {
+		check_table(table, "", md_part, man_part, part(example, example_head, "\n\n"));
 	}
 	free(md);
 	free(man);
 	free(example);
+}
+
+START_TEST(documents_name_every_setting_with_its_default_and_range)
+{
+	for (const struct belfry_setting *s = conf_core_settings(); s->type != BELFRY_T_END; s++) {
+		check_section(s->name, s->group);
+	}
+}
+END_TEST
+
+START_TEST(documents_name_every_setting_of_the_modules)
+{
+	static const struct belfry_module *const modules[] = { &belfry_module_auth,
+		                                               &belfry_module_registrar };
+
+	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
+		check_section(modules[i]->name, modules[i]->settings);
+	}
 }
 END_TEST
 
@@ -143,5 +196,6 @@ START_TEST(manual_names_what_needs_a_restart)
 }
 END_TEST
 
-UNIT_MAIN("conf/docs", documents_name_every_setting_with_its_default_and_range,
+UNIT_MAIN("module/docs", documents_name_every_setting_with_its_default_and_range,
+          documents_name_every_setting_of_the_modules,
           manual_names_what_needs_a_restart)
