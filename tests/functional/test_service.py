@@ -137,6 +137,9 @@ def test_unit_says_what_the_daemon_does():
     assert u["Type"] == ["notify"] and u["NotifyAccess"] == ["main"] and u["Restart"] == ["on-failure"]
     assert int(u["WatchdogSec"][0]) > 0 and int(u["LimitNOFILE"][0]) > 100000
     assert u["CapabilityBoundingSet"] == u["AmbientCapabilities"] == ["CAP_NET_BIND_SERVICE"]
+    # A refused reload is told to who asked for it, and a wrong configuration is not tried again and again.
+    assert u["ExecReload"] == ["@bindir@/belfryctl reload"] and u["RestartPreventExitStatus"] == ["1 64"]
+    assert u["StartLimitIntervalSec"] == ["0"]
     for d in ("StateDirectory", "RuntimeDirectory", "ConfigurationDirectory"):
         assert u[d] == ["belfry"]
 
@@ -144,7 +147,7 @@ def test_unit_says_what_the_daemon_does():
 @needs_systemd
 def test_unit_is_hardened(tmp_path):
     f = tmp_path / "belfry.service"
-    f.write_text(UNIT.read_text().replace("@sbindir@", "/usr/sbin"))
+    f.write_text(UNIT.read_text().replace("@sbindir@", "/usr/sbin").replace("@bindir@", "/usr/bin"))
     r = subprocess.run(["systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold=20", f],
                        capture_output=True, text=True)
     assert r.returncode == 0, r.stdout + r.stderr
