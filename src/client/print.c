@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "util/str.h"
 
@@ -40,6 +41,35 @@ void print_tame(char *s)
 
 static void put_value(FILE *f, const json_t *v);
 
+/* Whole numbers of these names are Unix times. */
+static bool is_time(struct str name, const json_t *v)
+{
+	return json_is_integer(v) && (str_eq(name, STR("created")) || str_eq(name, STR("time")));
+}
+
+/* As in the log. */
+static void put_time(FILE *f, const json_t *v)
+{
+	time_t unix_s = (time_t)json_integer_value(v);
+	char text[64];
+	struct tm tm;
+
+	if (gmtime_r(&unix_s, &tm) && strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm)) {
+		(void)fputs(text, f);
+	} else {
+		put_value(f, v);
+	}
+}
+
+static void put_named(FILE *f, struct str name, const json_t *v)
+{
+	if (is_time(name, v)) {
+		put_time(f, v);
+	} else {
+		put_value(f, v);
+	}
+}
+
 static void put_list(FILE *f, const json_t *v)
 {
 	const json_t *e;
@@ -61,7 +91,7 @@ static void put_members(FILE *f, const json_t *v)
 	json_object_foreach((json_t *)(uintptr_t)v, key, e)
 	{
 		(void)fprintf(f, "%s%s=", sep, key);
-		put_value(f, e);
+		put_named(f, str_from(key), e);
 		sep = " ";
 	}
 }
@@ -97,7 +127,7 @@ static void put_value(FILE *f, const json_t *v)
 }
 
 /* Heap. */
-static char *value_text(const json_t *v, const json_t *behind)
+static char *value_text(struct str name, const json_t *v, const json_t *behind)
 {
 	char *text = NULL;
 	size_t n;
@@ -106,7 +136,7 @@ static char *value_text(const json_t *v, const json_t *behind)
 	if (!f) {
 		return NULL;
 	}
-	put_value(f, v);
+	put_named(f, name, v);
 	if (json_string_length(behind) > 0) {
 		(void)fprintf(f, "{%s}", json_string_value(behind));
 	}
@@ -177,7 +207,7 @@ static bool fill(struct table *t, const json_t *rows)
 	{
 		for (size_t k = 0; k < t->n; k++) {
 			struct column *c = &t->v[k];
-			char *text = value_text(get(row, c->name), get(row, c->behind));
+			char *text = value_text(c->name, get(row, c->name), get(row, c->behind));
 			size_t w;
 
 			if (!text) {
@@ -270,7 +300,7 @@ static void print_members(FILE *out, const json_t *result, struct str but)
 	json_object_foreach((json_t *)(uintptr_t)result, key, v)
 	{
 		bool is_left_out = str_eq(str_from(key), but) || (but.n > 0 && is_rows(v));
-		char *text = is_left_out ? NULL : value_text(v, NULL);
+		char *text = is_left_out ? NULL : value_text(str_from(key), v, NULL);
 
 		if (text) {
 			(void)fprintf(out, "%s:%*s%s\n", key, (int)(widest - strlen(key)) + 1, "",

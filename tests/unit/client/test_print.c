@@ -38,6 +38,19 @@ START_TEST(members_are_names_with_values)
 }
 END_TEST
 
+START_TEST(times_are_dates)
+{
+	prints("{\"last_reload\":{\"time\":1795941465,\"ok\":true},\"created\":0,\"uptime\":3}",
+	       NULL,
+	       "last_reload: time=2026-11-29T08:37:45Z ok=yes\n"
+	       "created:     1970-01-01T00:00:00Z\n"
+	       "uptime:      3\n");
+	prints("{\"users\":[{\"aor\":\"a\",\"created\":1795941464}]}", NULL,
+	       "AOR  CREATED\n"
+	       "a    2026-11-29T08:37:44Z\n");
+}
+END_TEST
+
 START_TEST(an_inner_table_stands_below_the_members)
 {
 	prints("{\"method\":\"INVITE\",\"steps\":[{\"rule\":\"r\",\"text\":\"t\",\"at\":1}]}",
@@ -76,5 +89,6 @@ START_TEST(nothing_steers_the_terminal)
 END_TEST
 
 UNIT_MAIN("client/print", rows_are_a_table_of_the_chosen_columns, members_are_names_with_values,
-          an_inner_table_stands_below_the_members, other_tables_stand_above_the_inner_one,
-          rows_with_inner_tables_are_blocks, nothing_steers_the_terminal)
+          times_are_dates, an_inner_table_stands_below_the_members,
+          other_tables_stand_above_the_inner_one, rows_with_inner_tables_are_blocks,
+          nothing_steers_the_terminal)
