@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* location list, location add, location rm. */
 #include <errno.h>
-#include <event2/buffer.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "ctl/gather.h"
 #include "ctl/json.h"
+#include "ctl/listing.h"
 #include "ctl/rpc.h"
 #include "ctl/table.h"
 #include "location/location.h"
@@ -125,58 +125,31 @@ static json_t *binding_json(struct str aor, const struct loc_binding *b, struct 
  */
 
 struct listing {
-	struct evbuffer *text; /* large tables: as text at once, not as a tree */
+	struct ctl_listing to;
 	struct ctl_env *env;
 	uint64_t now;
-	bool failed, is_first;
 };
-
-static int dump_cb(const char *text, size_t n, void *arg)
-{
-	return evbuffer_add(arg, text, n);
-}
 
 static bool add_set(void *arg, struct loc_set *set)
 {
 	struct listing *l = arg;
 	struct loc_binding b;
 
-	for (size_t i = 0; !l->failed && set && i < loc_set_n(set); i++) {
-		json_t *one;
-
+	for (size_t i = 0; !l->to.failed && set && i < loc_set_n(set); i++) {
 		loc_set_get(set, i, &b);
 		if (b.expires_ms <= l->now) {
 			continue;
 		}
-		one = binding_json(loc_set_aor(set), &b, l->env, l->now);
-		l->failed = !one || (!l->is_first && evbuffer_add(l->text, ",", 1)) ||
-		            json_dump_callback(one, dump_cb, l->text, RPC_DUMP);
-		l->is_first = false;
-		json_decref(one);
+		(void)ctl_listing_add(&l->to, binding_json(loc_set_aor(set), &b, l->env, l->now));
 	}
-	return !l->failed;
+	return !l->to.failed;
 }
 
 static bool list_begin(struct listing *l, struct ctl_env *env)
 {
-	static const char head[] = "{\"bindings\":[";
-
-	*l = (struct listing){ .text = evbuffer_new(), .env = env, .now = now_ms() };
-	l->is_first = true;
-	l->failed = !l->text || evbuffer_add(l->text, head, sizeof(head) - 1);
-	return !l->failed;
-}
-
-static void list_end(struct listing *l, struct ctl_call *call)
-{
-	if (l->failed || evbuffer_add(l->text, "]}", 2)) {
-		ctl_call_reply(call, NULL);
-	} else {
-		ctl_call_reply_text(call, l->text);
-	}
-	if (l->text) {
-		evbuffer_free(l->text);
-	}
+	*l = (struct listing){ .env = env, .now = now_ms() };
+	ctl_listing_begin(&l->to, "bindings");
+	return !l->to.failed;
 }
 
 /* --- one AOR: on its owner ----------------------------------------------------------------------
@@ -224,7 +197,7 @@ static void answer(struct job *job, void *ctx)
 	} else {
 		(void)list_begin(&l, e->env);
 		(void)add_set(&l, e->set);
-		list_end(&l, e->call);
+		ctl_listing_end(&l.to, e->call);
 	}
 	errand_free(e);
 }
@@ -514,7 +487,7 @@ static void run_list(struct ctl_call *call, struct ctl_env *env)
 	if (list_begin(&l, env)) {
 		loc_each(env->location, add_set, &l);
 	}
-	list_end(&l, call);
+	ctl_listing_end(&l.to, call);
 }
 
 static void run_add(struct ctl_call *call, struct ctl_env *env)

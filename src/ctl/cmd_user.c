@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* user add, user passwd, user del, user list. Passwords come in and are hashed; none is kept. */
-#include <event2/buffer.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "conf/conf.h"
 #include "ctl/json.h"
+#include "ctl/listing.h"
 #include "ctl/rpc.h"
 #include "ctl/table.h"
 #include "sip/uri.h"
@@ -241,50 +241,35 @@ static void run_del(struct ctl_call *call, struct ctl_env *env)
 	}
 }
 
-struct listing {
-	struct evbuffer *text;
-	bool failed, is_first;
-};
-
-static int dump_cb(const char *text, size_t n, void *arg)
+static json_t *user_json(struct str user, struct str domain, bool priority, int64_t created)
 {
-	return evbuffer_add(arg, text, n);
-}
-
-static bool list_one(void *arg, struct str user, struct str domain, bool priority, int64_t created)
-{
-	struct listing *l = arg;
 	char sip[SIP_AOR_MAX + 8];
 	json_t *o = json_object();
 
 	(void)snprintf(sip, sizeof(sip), "sip:%.*s@%.*s", STR_FMT(user), STR_FMT(domain));
-	l->failed = !o || !ctl_json_set(o, "aor", ctl_json_str(str_from(sip))) ||
-	            !ctl_json_set(o, "priority", json_boolean(priority)) ||
-	            !ctl_json_set(o, "created", json_integer(created)) ||
-	            (!l->is_first && evbuffer_add(l->text, ",", 1)) ||
-	            json_dump_callback(o, dump_cb, l->text, RPC_DUMP);
-	l->is_first = false;
-	json_decref(o);
-	return !l->failed;
+	if (!o || !ctl_json_set(o, "aor", ctl_json_str(str_from(sip))) ||
+	    !ctl_json_set(o, "priority", json_boolean(priority)) ||
+	    !ctl_json_set(o, "created", json_integer(created))) {
+		json_decref(o);
+		return NULL;
+	}
+	return o;
+}
+
+static bool list_one(void *arg, struct str user, struct str domain, bool priority, int64_t created)
+{
+	return ctl_listing_add(arg, user_json(user, domain, priority, created));
 }
 
 static void run_list(struct ctl_call *call, struct ctl_env *env)
 {
-	static const char head[] = "{\"users\":[";
-	struct listing l = { .text = evbuffer_new(), .is_first = true };
+	struct ctl_listing l;
 
-	l.failed = !l.text || evbuffer_add(l.text, head, sizeof(head) - 1);
+	ctl_listing_begin(&l, "users");
 	if (!l.failed && env->subscribers) {
 		l.failed = sub_each(env->subscribers, list_one, &l) < 0 || l.failed;
 	}
-	if (l.failed || evbuffer_add(l.text, "]}", 2)) {
-		ctl_call_reply(call, NULL);
-	} else {
-		ctl_call_reply_text(call, l.text);
-	}
-	if (l.text) {
-		evbuffer_free(l.text);
-	}
+	ctl_listing_end(&l, call);
 }
 
 const struct ctl_command ctl_user_commands[] = {
