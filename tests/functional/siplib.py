@@ -530,3 +530,15 @@ def digest_for(ch, method, uri, user, password, nc=1, cnonce="0a4f113b", **over)
     return 'Digest username="%s", realm="%s", nonce="%s", uri="%s", response="%s", algorithm=%s%s' % (
         over.get("username", user), ch["realm"], over.get("nonce", ch["nonce"]), over.get("uri", uri),
         over.get("response", response), alg, tail)
+
+
+def ringing(server, peer):
+    """A call of alice's that rings at bob's: alice, bob, the INVITE as sent and as received. `peer`: the fixture."""
+    alice, bob = peer(server), peer(server, user="bob")
+    bob.register()
+    inv = alice.request("INVITE", bob.aor)
+    alice.send(inv.raw)
+    got = bob.expect("INVITE")
+    bob.reply(got, 180, "Ringing")
+    alice.expect(180)
+    return alice, bob, inv, got

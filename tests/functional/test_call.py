@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from siplib import first_of, uri_of, unique
+from siplib import first_of, ringing, uri_of, unique
 
 SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
 
@@ -96,13 +96,7 @@ def test_rfc3261_16_3_max_forwards_zero(server, peer):
 
 
 def test_retransmitted_invite_is_absorbed_17_2_1(server, peer):
-    alice, bob = peer(server), peer(server, user="bob")
-    bob.register()
-    inv = alice.request("INVITE", bob.aor)
-    alice.send(inv.raw)
-    got = bob.expect("INVITE")
-    bob.reply(got, 180, "Ringing")
-    alice.expect(180)
+    alice, bob, inv, got = ringing(server, peer)
     alice.send(inv.raw)
     assert alice.expect(180).to_tag  # the last provisional again
     bob.reply(got, 486, "Busy Here")

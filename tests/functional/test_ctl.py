@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from conftest import BUILD, ROOT, WAIT_S
+from siplib import ringing
 
 
 @pytest.fixture
@@ -179,13 +180,7 @@ def test_modules_are_listed(one):
 
 def test_transactions_are_listed(make_server, peer):
     s = make_server(workers=1)
-    alice, bob = peer(s), peer(s, user="bob")
-    bob.register()
-    inv = alice.request("INVITE", bob.aor)
-    alice.send(inv.raw)
-    got = bob.expect("INVITE")
-    bob.reply(got, 180, "Ringing")
-    alice.expect(180)
+    alice, bob, inv, got = ringing(s, peer)
     ts = s.json("transactions")["transactions"]
     mine = [t for t in ts if t["method"] == "INVITE"]
     assert {t["side"] for t in mine} == {"server", "client"}

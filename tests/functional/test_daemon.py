@@ -6,13 +6,13 @@ import pwd
 import re
 import signal
 import socket
-import subprocess
 import threading
 import time
 
 import pytest
 
-from conftest import BUILD, SLOW, WAIT_S, free_port
+from conftest import SLOW, WAIT_S, free_port
+from siplib import ringing
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="as root only")
 
@@ -172,23 +172,12 @@ def test_idle_server_ends_at_once_when_told(server, sig):
     assert "event=stopped" in log and not server.socket.exists()
 
 
-def open_call(server, peer):
-    alice, bob = peer(server), peer(server, user="bob")
-    bob.register()
-    inv = alice.request("INVITE", bob.aor)
-    alice.send(inv.raw)
-    got = bob.expect("INVITE")
-    bob.reply(got, 180, "Ringing")
-    alice.expect(180)
-    return alice, bob, inv, got
-
-
 def test_drain_lets_a_call_finish_and_refuses_new_ones(make_server, workers, peer):
     s = make_server(workers=workers)
     rewrite(s, "drain_timeout = 3", "drain_timeout = 60")
     s.stop()
     s.start()
-    alice, bob, inv, got = open_call(s, peer)
+    alice, bob, inv, got = ringing(s, peer)
     s.process.send_signal(signal.SIGTERM)
     s.wait_log("event=stopping")
     s.wait_for(lambda: s.json("status")["draining"], "draining")
@@ -212,7 +201,7 @@ def test_drain_ends_at_its_time_limit(make_server, workers, peer):
     rewrite(s, "drain_timeout = 3", "drain_timeout = 1")
     s.stop()
     s.start()
-    open_call(s, peer)
+    ringing(s, peer)
     begin = time.monotonic()
     s.ctl("drain")
     log = ends(s)
@@ -224,7 +213,7 @@ def test_second_signal_ends_at_once(make_server, workers, peer):
     rewrite(s, "drain_timeout = 3", "drain_timeout = 60")
     s.stop()
     s.start()
-    open_call(s, peer)
+    ringing(s, peer)
     s.process.send_signal(signal.SIGTERM)
     s.wait_log("event=stopping")
     s.process.send_signal(signal.SIGTERM)
@@ -248,7 +237,7 @@ def test_stop_ends_at_once(make_server, workers, peer):
     rewrite(s, "drain_timeout = 3", "drain_timeout = 60")
     s.stop()
     s.start()
-    open_call(s, peer)
+    ringing(s, peer)
     assert s.json("stop") == {}
     assert "drain.timeout" not in ends(s)
 
@@ -381,7 +370,7 @@ def test_listener_that_cannot_be_bound_refuses_the_reload(server):
 
 
 def test_call_in_progress_survives_reloads(server, peer):
-    alice, bob, inv, got = open_call(server, peer)
+    alice, bob, inv, got = ringing(server, peer)
     for _ in range(5):
         server.ctl("reload")
     bob.reply(got, 200, "OK")
