@@ -368,22 +368,10 @@ static const char *take_source(struct question *q, struct str text)
 /* "user@domain" or a URI; empty stays so. */
 static const char *take_user(struct question *q, struct str text)
 {
-	char uri_text[SIP_AOR_MAX + 8];
-	struct sip_uri uri;
-	int n;
-
 	if (text.n == 0) {
 		return NULL;
 	}
-	n = snprintf(uri_text, sizeof(uri_text), "%s%.*s",
-	             str_starts_nocase(text, STR("sip:")) || str_starts_nocase(text, STR("sips:"))
-	                     ? ""
-	                     : "sip:",
-	             STR_FMT(text));
-	if (n > 0 && (size_t)n < sizeof(uri_text) &&
-	    sip_uri_parse(str_from(uri_text), &uri, NULL) == 0 && uri.has_user) {
-		q->user_aor = sip_uri_aor(&uri, q->user, sizeof(q->user));
-	}
+	q->user_aor = ctl_aor(text, q->user);
 	return q->user_aor.n > 0 ? NULL : "--user wants an address-of-record, as in user@domain";
 }
 

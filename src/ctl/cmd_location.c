@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "ctl/addr.h"
 #include "ctl/gather.h"
 #include "ctl/json.h"
 #include "ctl/listing.h"
@@ -357,25 +358,18 @@ int ctl_location_forget(struct ctl_env *env, struct str aor, ctl_forgotten_cb *t
 /* "user@domain" or a URI to the canonical form; false: answered. */
 static bool take_aor(struct errand *e, struct ctl_call *call)
 {
-	struct str text = ctl_call_param(call, "aor"), scheme;
-	char space[SIP_AOR_MAX + 8];
-	struct sip_uri uri;
+	struct str domain;
 
-	if (!str_cut(text, ':', &scheme, &(struct str){ 0 }) || str_find(scheme, '@') >= 0) {
-		(void)snprintf(space, sizeof(space), "sip:%.*s", STR_FMT(text));
-		text = text.n + 5 <= sizeof(space) ? str_from(space) : STR("");
-	}
-	if (sip_uri_parse(text, &uri, NULL) == 0) {
-		e->aor = sip_uri_aor(&uri, e->aor_space, sizeof(e->aor_space));
-	}
+	e->aor = ctl_aor(ctl_call_param(call, "aor"), e->aor_space);
 	if (e->aor.n == 0) {
 		ctl_call_fail(call, CTL_EPARAMS,
 		              "an address-of-record is wanted, as in user@domain");
 		return false;
 	}
-	if (!conf_is_local_domain(e->env->conf, uri.host)) {
+	domain = ctl_aor_domain(e->aor);
+	if (!conf_is_local_domain(e->env->conf, domain)) {
 		ctl_call_fail(call, CTL_EFAILED, "%.*s is no domain of this server",
-		              (int)(uri.host.n < 200 ? uri.host.n : 200), uri.host.p);
+		              (int)(domain.n < 200 ? domain.n : 200), domain.p);
 		return false;
 	}
 	return true;

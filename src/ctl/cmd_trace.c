@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ctl/addr.h"
 #include "ctl/json.h"
 #include "ctl/table.h"
 #include "ctl/trace.h"
@@ -201,25 +202,11 @@ static void on_record(void *arg, const struct trace_record *rec)
 /* "alice", or "alice@example.com" with or without a scheme, in its canonical form. */
 static bool read_user(struct str text, char space[SIP_AOR_MAX], struct str *user_r)
 {
-	char uri_text[SIP_AOR_MAX];
-	struct sip_uri uri;
-
 	*user_r = text;
 	if (str_find(text, '@') < 0) {
 		return true;
 	}
-	if (!str_starts_nocase(text, STR("sip:")) && !str_starts_nocase(text, STR("sips:"))) {
-		if (text.n + 4 > sizeof(uri_text)) {
-			return false;
-		}
-		memcpy(uri_text, "sip:", 4);
-		memcpy(uri_text + 4, text.p, text.n);
-		text = str_make(uri_text, text.n + 4);
-	}
-	if (sip_uri_parse(text, &uri, NULL)) {
-		return false;
-	}
-	*user_r = sip_uri_aor(&uri, space, SIP_AOR_MAX);
+	*user_r = ctl_aor(text, space);
 	return user_r->n > 0;
 }
 

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 
 #include "conf/conf.h"
+#include "ctl/addr.h"
 #include "ctl/json.h"
 #include "ctl/listing.h"
 #include "ctl/rpc.h"
 #include "ctl/table.h"
-#include "sip/uri.h"
 #include "subscriber/subscriber.h"
 #include "util/err.h"
 #include "util/random.h"
@@ -74,28 +74,13 @@ static void done(int err, void *arg)
 /* "user@domain" or a URI; false: answered. */
 static bool take_aor(struct user_errand *e, struct ctl_env *env)
 {
-	struct str text = ctl_call_param(e->call, "aor");
-	char space[SIP_AOR_MAX + 8];
-	struct sip_uri uri;
-
-	if (!str_starts_nocase(text, STR("sip:")) && !str_starts_nocase(text, STR("sips:"))) {
-		(void)snprintf(space, sizeof(space), "sip:%.*s", STR_FMT(text));
-		text = text.n + 5 <= sizeof(space) ? str_from(space) : STR("");
-	}
-	if (sip_uri_parse(text, &uri, NULL) == 0 && uri.has_user) {
-		e->aor = sip_uri_aor(&uri, e->aor_space, sizeof(e->aor_space));
-	}
+	e->aor = ctl_aor(ctl_call_param(e->call, "aor"), e->aor_space);
 	if (e->aor.n == 0) {
 		ctl_call_fail(e->call, CTL_EPARAMS, "a user is wanted, as in alice@example.com");
 		return false;
 	}
-	for (size_t i = e->aor.n; i-- > 0;) {
-		if (e->aor.p[i] == '@') {
-			e->user = str_make(e->aor.p, i);
-			e->domain = str_skip(e->aor, i + 1);
-			break;
-		}
-	}
+	e->domain = ctl_aor_domain(e->aor);
+	e->user = str_make(e->aor.p, e->aor.n - e->domain.n - 1);
 	if (!conf_is_local_domain(env->conf, e->domain)) {
 		ctl_call_fail(e->call, CTL_EFAILED, "%.*s is no domain of this server",
 		              (int)(e->domain.n < 200 ? e->domain.n : 200), e->domain.p);

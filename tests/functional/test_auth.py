@@ -2,6 +2,7 @@
 """Digest authentication (RFC 7616, RFC 8760, RFC 3261 22) and what a stranger can learn: nothing."""
 import re
 import sqlite3
+import urllib.parse
 
 import pytest
 from siplib import WAIT_S, auth_params, digest, digest_for, unique
@@ -352,6 +353,31 @@ def test_user_commands(auth_server, peer):
     server.ctl("user", "del", "sip:carol@example.com")
     assert server.ctl("user", "del", "carol@example.com", check=False).returncode == 1
     assert peer(server, user="carol").register(expect=None).status == 401
+
+
+@pytest.mark.parametrize("name", ["j\u00f6s\u00e9", "\u65e5\u672c", "two words", "per,cent", "50%", "a@b", "a;b?c", 'q"q', "b\\s"])
+def test_users_of_any_name(auth_server, peer, name):
+    """belfryctl takes a name as it is written; the phone escapes it (RFC 3261 10.3 step 5, 19.1.1)."""
+    server = auth_server(users=())
+    server.ctl("user", "add", name + "@example.com", "--password-stdin", stdin="p\u00e4ss:word\n")
+    escaped = urllib.parse.quote(name, safe="")
+    p = peer(server, user=escaped)
+    contact = "<sip:x@%s>" % p.hostport
+    r = p.register(contact=contact, expect=401)
+    auth = digest(r, "REGISTER", "sip:example.com", name, "p\u00e4ss:word")
+    auth = auth.replace('username="%s"' % name, 'username="%s"' % re.sub(r'(["\\])', r"\\\1", name))
+    p.register(contact=contact, headers=["Authorization: " + auth])
+    for aor in (name + "@example.com", "sip:" + name + "@Example.com", escaped + "@example.com"):
+        assert [b["aor"] for b in server.json("location", "list", aor)["bindings"]] == ["sip:%s@example.com" % name]
+    server.ctl("user", "del", "sip:%s@example.com" % name)
+    assert server.json("user", "list")["users"] == []
+
+
+@pytest.mark.parametrize("text", ["a:b@example.com", "sip:a:b@example.com", "@example.com", "a", "a\tb@example.com", "a%00b@example.com"])
+def test_what_is_no_user_is_refused(auth_server, text):
+    server = auth_server(users=())
+    r = server.ctl("user", "add", text, "--password-stdin", stdin="p\n", check=False)
+    assert r.returncode == 1 and "a user is wanted" in r.stderr
 
 
 def test_ack_and_cancel_are_never_challenged(auth_server, peer):

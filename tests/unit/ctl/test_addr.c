@@ -34,4 +34,43 @@ START_TEST(what_has_no_port_stays_whole)
 }
 END_TEST
 
-UNIT_MAIN("ctl/addr", a_port_is_cut_off, what_has_no_port_stays_whole)
+static void aor_is(const char *text, const char *want)
+{
+	char space[SIP_AOR_MAX];
+
+	ck_assert_str_is(ctl_aor(str_from(text), space), want);
+}
+
+START_TEST(an_aor_is_taken_as_people_write_it)
+{
+	aor_is("alice@example.com", "alice@example.com");
+	aor_is("sip:alice@Example.COM:5070;x=y", "alice@example.com");
+	aor_is("SIPS:al%69ce@example.com", "alice@example.com");
+	aor_is("j\xC3\xB6@example.com", "j\xC3\xB6@example.com");
+	aor_is("two words@example.com", "two words@example.com");
+	aor_is("a@b@example.com", "a@b@example.com");
+	aor_is("50%@example.com", "50%@example.com");
+	aor_is("sip:\"q\"<>@[2001:DB8::0:1]", "\"q\"<>@[2001:db8::1]");
+}
+END_TEST
+
+START_TEST(what_is_no_aor_is_refused)
+{
+	char text[2 * SIP_AOR_MAX];
+
+	aor_is("", "");
+	aor_is("alice", "");
+	aor_is("@example.com", "");
+	aor_is("sip:example.com", "");
+	aor_is("alice:secret@example.com", "");
+	aor_is("a\tb@example.com", "");
+	aor_is("a%0Ab@example.com", "");
+	aor_is("alice@exam ple.com", "");
+	memset(text, ' ', sizeof(text));
+	memcpy(text + sizeof(text) - 13, "@example.com", 13);
+	aor_is(text, "");
+}
+END_TEST
+
+UNIT_MAIN("ctl/addr", a_port_is_cut_off, what_has_no_port_stays_whole,
+          an_aor_is_taken_as_people_write_it, what_is_no_aor_is_refused)
