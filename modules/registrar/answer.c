@@ -62,6 +62,13 @@ static size_t size_of(const struct registering *r, const struct belfry_bindings 
 	return len;
 }
 
+/* Who requires an extension supports it. */
+static bool knows_path(const struct sip_msg *msg)
+{
+	return sip_msg_has_token(msg, SIP_H_SUPPORTED, STR("path")) ||
+	       sip_msg_has_token(msg, SIP_H_REQUIRE, STR("path"));
+}
+
 enum belfry_verdict answer_ok(struct belfry_req *req, struct belfry_mod *mod,
                               const struct registering *r, const struct belfry_bindings *bs)
 {
@@ -80,7 +87,7 @@ enum belfry_verdict answer_ok(struct belfry_req *req, struct belfry_mod *mod,
 	}
 	add_date(&b, belfry_unix_ms(mod) / 1000);
 	sbuf_add(&b, STR("Supported: path\r\n"));
-	if (r->path.n > 0 && sip_msg_has_token(msg, SIP_H_SUPPORTED, STR("path"))) {
+	if (r->path.n > 0 && knows_path(msg)) {
 		sbuf_add(&b, STR("Path: "));
 		sbuf_add(&b, r->path);
 		sbuf_add(&b, STR("\r\n"));

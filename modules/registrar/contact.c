@@ -199,14 +199,16 @@ static int reg_id_rule(struct registering *r)
 	return has_reg_id && set > 1 ? refuse(r, 400, "Several Contacts With A reg-id") : 0;
 }
 
-static size_t count_values(const struct sip_msg *msg)
+static size_t count_values(const struct sip_msg *msg, bool *has_star_r)
 {
 	struct sip_values it;
 	size_t n = 0;
 
+	*has_star_r = false;
 	sip_values_init(&it, msg, SIP_H_CONTACT);
 	while (sip_values_next(&it)) {
 		n++;
+		*has_star_r = *has_star_r || str_eq(it.value, STR("*"));
 	}
 	return n;
 }
@@ -223,13 +225,17 @@ static int read_star(const struct sip_msg *msg, struct registering *r, size_t n)
 int contacts_read(struct belfry_req *req, struct belfry_mod *mod, struct registering *r)
 {
 	const struct sip_msg *msg = belfry_msg(req);
-	size_t n = count_values(msg);
 	struct sip_values it;
 	struct sip_addr addr;
+	bool has_star;
+	size_t n = count_values(msg, &has_star);
 	int ret;
 
 	if (n == 0) {
 		return msg->first[SIP_H_CONTACT] < 0 ? 0 : refuse(r, 400, "Bad Contact");
+	}
+	if (has_star) { /* step 6 looks for it before it looks at any expiry */
+		return read_star(msg, r, n);
 	}
 	if (n > CONTACTS_MAX) {
 		return refuse(r, 403, "Too Many Contacts");
@@ -240,9 +246,6 @@ int contacts_read(struct belfry_req *req, struct belfry_mod *mod, struct registe
 	}
 	sip_values_init(&it, msg, SIP_H_CONTACT);
 	while ((ret = sip_addr_next(&it, &addr)) > 0) {
-		if (addr.is_star) {
-			return read_star(msg, r, n);
-		}
 		ret = read_one(req, mod, r, &addr, &r->change.ops[r->change.ops_n]);
 		if (ret < 0) {
 			return ret;

@@ -156,7 +156,7 @@ static int find_aor(struct belfry_req *req, struct belfry_mod *mod, struct regis
 	}
 	if (sip_uri_parse(msg->to_uri_text, &to, NULL) < 0 ||
 	    (to.scheme != SIP_URI_SIP && to.scheme != SIP_URI_SIPS)) {
-		refuse(req, mod, 400, "To Is No SIP URI", COUNT_BAD);
+		refuse(req, mod, 400, "To Is No SIP URI", COUNT_BAD); /* RFC 4475 3.3.4 */
 		return BELFRY_EPARSE;
 	}
 	r->change.aor = sip_uri_aor(&to, space, SIP_AOR_MAX);

@@ -50,6 +50,16 @@ def test_star_removes_all_and_only_with_expires_0(server, peer):
     assert contacts(p.register(contact="*", expires=0)) == {}
 
 
+@pytest.mark.parametrize("fields", [["<sip:a@127.0.0.1:1>;expires=5, *"], ["<sip:a@127.0.0.1:1>;expires=5", "*"],
+                                    ["*", "<sip:a@127.0.0.1:1>;expires=5"], ["*, *"]])
+def test_10_3_6_star_is_looked_for_before_any_expiry(server, peer, fields):
+    """A * that is not alone is 400, also when another Contact would be 423 for itself."""
+    p = peer(server)
+    p.register()
+    p.register(contact=False, headers=["Contact: " + f for f in fields], expires=0, expect=400)
+    assert p.contact in contacts(p.register(contact=False, expires=None))
+
+
 def test_expiry_rules(server, peer):
     p = peer(server)
     r = p.register(expires=5, expect=423)
@@ -249,6 +259,12 @@ def test_rfc3840_parameters_come_back_as_they_were(server, peer):
     kept = ';audio;methods="INVITE,BYE";+sip.x="<a;b>, \\"c\\"";description="\\\\"'
     r = p.register(contact='"Bob, <x>" <sip:bob@127.0.0.1:9;a=b?X=y>;q=0.25' + kept + ";Expires=120")
     assert r["Contact"].startswith("<sip:bob@127.0.0.1:9;a=b?X=y>" + kept) and ";q=0.25" in r["Contact"]
+
+
+def test_rfc3327_5_3_who_requires_path_gets_it_back(server, peer):
+    p, path = peer(server), "<sip:edge@127.0.0.1:1;lr>"
+    assert p.register(headers=["Require: path", "Path: " + path]).values("Path") == [path]
+    assert p.register(headers=["Path: " + path]).values("Path") == []
 
 
 def test_path_of_several_proxies_keeps_its_order(server, peer):
