@@ -507,12 +507,17 @@ static enum belfry_verdict check_register(struct attempt *a)
 	return decide(a, aor, !belfry_is_trusted(a->req));
 }
 
+/* Neither Route nor maddr leads past this server. */
+static bool ends_here(const struct belfry_req *req)
+{
+	return belfry_ruri_is_local(req) && !belfry_goes_elsewhere(req);
+}
+
 static bool is_for_server(const struct belfry_req *req)
 {
 	const struct sip_msg *msg = belfry_msg(req);
 
-	return msg->method == SIP_M_OPTIONS && !msg->ruri.has_user && belfry_ruri_is_local(req) &&
-	       !belfry_goes_elsewhere(req);
+	return msg->method == SIP_M_OPTIONS && !msg->ruri.has_user && ends_here(req);
 }
 
 /* Does it need credentials, if its From is ours? */
@@ -559,8 +564,7 @@ static enum belfry_verdict auth_request(struct belfry_req *req, struct belfry_mo
 	if (method == SIP_M_ACK || method == SIP_M_CANCEL) {
 		return BELFRY_CONTINUE;
 	}
-	return method == SIP_M_REGISTER && belfry_ruri_is_local(req) ? check_register(&a)
-	                                                             : check_call(&a);
+	return method == SIP_M_REGISTER && ends_here(req) ? check_register(&a) : check_call(&a);
 }
 
 /* --- coming and going --- */

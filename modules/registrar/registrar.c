@@ -119,7 +119,7 @@ static enum belfry_verdict registrar_request(struct belfry_req *req, struct belf
 	const struct sip_msg *msg = belfry_msg(req);
 
 	if (msg->method != SIP_M_REGISTER || msg->first[SIP_H_REQUIRE] < 0 ||
-	    !belfry_ruri_is_local(req)) {
+	    !belfry_ruri_is_local(req) || belfry_goes_elsewhere(req)) {
 		return BELFRY_CONTINUE;
 	}
 	return check_options(req, mod);

@@ -34,6 +34,23 @@ def test_a_route_to_elsewhere_counts_as_elsewhere(closed, peer):
     target.silent(0.1)
 
 
+def test_a_register_with_a_route_to_elsewhere_is_relayed_or_not(make_server, workers, peer):
+    """RFC 3261 16.12, 16.3: it ends there, so it is no REGISTER for us, whatever its Request-URI."""
+    server = make_server(workers=workers, relay="users", auth='register = true; calls = "local";',
+                         proxy='trusted = ( "127.0.0.9" );')
+    far, uri = peer(server, user="far"), "sip:example.com"
+    route = "Route: <sip:%s;lr>" % far.hostport
+    stranger = peer(server, user="s", domain="elsewhere.invalid")
+    assert stranger.ask(stranger.request("REGISTER", uri, to="<sip:alice@example.com>", headers=[route])).status == 403
+    alice = peer(server, user="alice")
+    assert alice.ask(alice.request("REGISTER", uri, to="<sip:alice@example.com>", headers=[route])).status == 407
+    trusted = peer(server, user="t", ip="127.0.0.9", domain="elsewhere.invalid")
+    req = trusted.request("REGISTER", uri, to="<sip:alice@example.com>", headers=[route, "Require: outbound"])
+    trusted.send(req.raw)
+    far.reply(far.expect("REGISTER"), 200)  # Require is the registrar's matter (RFC 3261 16.3 step 5)
+    assert trusted.final(req).status == 200 and server.json("location", "list")["bindings"] == []
+
+
 def test_somebody_elses_record_route_opens_nothing(closed, peer):
     mallory, target = peer(closed, user="m", domain="elsewhere.invalid"), peer(closed)
     for rr in ("<sip:127.0.0.1:%d;lr>", "<sip:127.0.0.1:%d;lr;rc=AAAAAAAAAAAAAAAA>"):
