@@ -212,6 +212,29 @@ def test_a_phone_that_listens_elsewhere_is_reached_there(server, peer):
     assert server.json("location", "list")["bindings"][0]["flow_state"] == "none"
 
 
+@pytest.mark.parametrize("by, named", [("udp", "tcp"), ("tcp", "udp")])
+def test_a_contact_of_another_transport_is_reached_by_that(server, peer, by, named):
+    """RFC 3261 10.3, RFC 3263 4.1: the transport that a Contact names is how to get there."""
+    phones = {"udp": peer(server, user="bob")}
+    phones["tcp"] = peer(server, user="bob", proto="tcp", port=phones["udp"].port)
+    alice = peer(server)
+    phones[by].register(contact="<sip:bob@%s;transport=%s>" % (phones[by].hostport, named))
+    req = alice.request("MESSAGE", phones[by].aor)
+    alice.send(req.raw)
+    phones[named].reply(phones[named].expect("MESSAGE"), 200, "OK")
+    assert alice.final(req).status == 200
+
+
+@pytest.mark.parametrize("params", ["", ';+sip.instance="<urn:uuid:1>";reg-id=1'])
+def test_rfc5630_a_sips_contact_never_gets_a_flow_without_tls(server, peer, params):
+    phone, alice = peer(server, user="bob"), peer(server)
+    phone.register(uri="sips:example.com", to="<sips:bob@example.com>",
+                   contact="<sips:bob@%s>%s" % (phone.hostport, params))
+    for scheme in ("sips", "sip"):
+        assert alice.ask(alice.request("MESSAGE", scheme + ":bob@example.com")).status >= 400
+    phone.silent(0.2)
+
+
 def test_expiry_values_of_every_kind(server, peer):
     """RFC 3261 20.19, 20.10: malformed is 3600, overlarge the most there is."""
     for value, granted in (("60", 60), ("86401", 86400), ("99999999999999999999", 86400), ("-1", 3600), ("", 3600),
