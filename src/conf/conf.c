@@ -10,6 +10,7 @@
 #include "conf/override.h"
 #include "conf/rules.h"
 #include "conf/schema.h"
+#include "sip/uri.h"
 #include "util/arena.h"
 #include "util/err.h"
 #include "util/hash.h"
@@ -226,11 +227,25 @@ int conf_load_text(struct str text, const char *name, char *const *overrides, si
 /* --- asking ------------------------------------------------------------------------------------
  */
 
+/* One by one: an IPv6 reference has many spellings (RFC 5954 4.2, RFC 5118 4.2). */
+static bool is_local_ip6(const struct conf *conf, struct str host)
+{
+	for (size_t i = 0; i < conf->domains.n; i++) {
+		if (sip_host_eq(conf->domains.v[i], host)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 bool conf_is_local_domain(const struct conf *conf, struct str host)
 {
 	const struct conf_mem *mem = conf->mem;
 	size_t k;
 
+	if (host.n > 0 && host.p[0] == '[') {
+		return is_local_ip6(conf, host);
+	}
 	if (host.n > 0 && host.p[host.n - 1] == '.') {
 		host.n--;
 	}

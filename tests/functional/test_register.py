@@ -383,3 +383,15 @@ def test_retransmitted_register_is_answered_the_same(server, peer):
     p.send(req.raw)
     b = p.expect(200)
     assert a.to_tag == b.to_tag
+
+
+def test_rfc5954_a_domain_that_is_an_ipv6_reference(make_server, workers, peer):
+    server = make_server(workers=workers, v6=True, domains=("[2001:DB8::10]",))
+    phone, alice = peer(server, user="bob", domain="[2001:db8::10]"), peer(server)
+    phone.register()
+    phone.register(uri="sip:[2001:db8:0::10]", to="<sip:bob@[2001:DB8::0:10]>")
+    assert [b["aor"] for b in server.json("location", "list")["bindings"]] == ["sip:bob@[2001:db8::10]"]
+    req = alice.request("MESSAGE", "sip:bob@[2001:0db8::0.0.0.16]")
+    alice.send(req.raw)
+    phone.reply(phone.expect("MESSAGE"), 200, "OK")
+    assert alice.final(req).status == 200

@@ -60,6 +60,18 @@ START_TEST(domains_are_found_in_any_case_and_with_a_dot)
 }
 END_TEST
 
+START_TEST(rfc5954_a_domain_may_be_an_ipv6_reference_in_any_spelling)
+{
+	struct conf *conf = load("domains = ( \"example.com\", \"[2001:DB8::10]\" );");
+
+	ck_assert(conf_is_local_domain(conf, STR("[2001:db8::10]")));
+	ck_assert(conf_is_local_domain(conf, STR("[2001:db8:0:0::0.0.0.16]")));
+	ck_assert(!conf_is_local_domain(conf, STR("[2001:db8::10:5070]")));
+	ck_assert(!conf_is_local_domain(conf, STR("[")));
+	conf_unref(&conf);
+}
+END_TEST
+
 START_TEST(trusted_peers_are_addresses_and_prefixes)
 {
 	struct conf *conf = load(CONF_BASE "proxy: { trusted = ( \"192.0.2.10\", "
@@ -310,10 +322,11 @@ START_TEST(trunks_are_checked)
 END_TEST
 
 UNIT_MAIN("conf/rules", hosts_are_names_and_addresses, hostport_takes_brackets_for_ipv6,
-          domains_are_found_in_any_case_and_with_a_dot, trusted_peers_are_addresses_and_prefixes,
-          listeners_are_checked, listeners_may_differ_in_transport_address_or_port,
-          udp_without_tcp_is_warned_about, name_is_made_up_from_the_listeners,
-          listener_of_the_other_family_keeps_its_address, short_timer_c_is_warned_about,
-          timers_b_and_f_follow_t1, addresses_of_other_services_are_checked,
-          routes_find_their_trunk, routes_are_checked,
+          domains_are_found_in_any_case_and_with_a_dot,
+          rfc5954_a_domain_may_be_an_ipv6_reference_in_any_spelling,
+          trusted_peers_are_addresses_and_prefixes, listeners_are_checked,
+          listeners_may_differ_in_transport_address_or_port, udp_without_tcp_is_warned_about,
+          name_is_made_up_from_the_listeners, listener_of_the_other_family_keeps_its_address,
+          short_timer_c_is_warned_about, timers_b_and_f_follow_t1,
+          addresses_of_other_services_are_checked, routes_find_their_trunk, routes_are_checked,
           route_for_everything_is_warned_about_unless_last, trunks_are_checked)
