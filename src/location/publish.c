@@ -23,6 +23,16 @@ static bool same_flows(const struct loc_set *a, const struct loc_set *b)
 	       loc_rec_flow_hash(loc_set_rec(a, 0)) == loc_rec_flow_hash(loc_set_rec(b, 0));
 }
 
+/* The connection is told whether it still carries a registered flow. */
+static void connection_update(struct loc_worker *lw, const struct loc_rec *rec, bool more)
+{
+	struct tp_flow flow;
+
+	if (lw->t->tg && loc_rec_flow(rec, &flow)) {
+		transport_flow_use(lw->t->tg, &flow, more);
+	}
+}
+
 /* Each flow of @set that @other has not, once. */
 static void flows_update(struct loc_worker *lw, uint32_t hash, const struct loc_set *set,
                          const struct loc_set *other, bool add)
@@ -34,6 +44,7 @@ static void flows_update(struct loc_worker *lw, uint32_t hash, const struct loc_
 		    has_flow_hash(other, flow, loc_set_n(other))) {
 			continue;
 		}
+		connection_update(lw, loc_set_rec(set, i), add);
 		if (!add) {
 			loc_flow_index_del(&lw->flows, flow, hash);
 		} else if (loc_flow_index_add(&lw->flows, flow, hash)) {

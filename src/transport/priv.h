@@ -62,6 +62,7 @@ struct tp_ops {
 	bool (*is_alive)(struct transport_group *g, uint64_t conn);
 	enum tp_doubt (*doubt)(struct transport_group *g, uint64_t conn);
 	void (*hold)(struct transport_group *g, uint64_t conn, uint64_t until_ms); /* or NULL */
+	void (*use)(struct transport_group *g, uint64_t conn, bool more);          /* or NULL */
 	void (*close)(struct transport *tp, uint64_t conn);
 	void (*each_conn)(struct transport *tp, tp_conn_cb *cb, void *arg);
 };
@@ -198,6 +199,7 @@ uint64_t stream_reuse(struct transport *tp, uint8_t proto, const struct net_addr
 bool stream_is_alive(struct transport_group *g, uint64_t conn);
 enum tp_doubt stream_doubt(struct transport_group *g, uint64_t conn);
 void stream_hold(struct transport_group *g, uint64_t conn, uint64_t until_ms);
+void stream_use(struct transport_group *g, uint64_t conn, bool more);
 void stream_close(struct transport *tp, uint64_t conn);
 void stream_each(struct transport *tp, tp_conn_cb *cb, void *arg);
 void streams_flush(struct transport *tp);

@@ -147,6 +147,7 @@ const struct tp_ops tp_socket_ops = {
 	.is_alive = stream_is_alive,
 	.doubt = stream_doubt,
 	.hold = stream_hold,
+	.use = stream_use,
 	.close = stream_close,
 	.each_conn = stream_each,
 };

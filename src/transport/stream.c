@@ -13,7 +13,7 @@
 
 #define SLOTS_MAX   (1U << 20) /* connections of one worker, whatever the setting */
 #define SLOTS_FIRST 64U
-#define SLOTS_SIZE  (2 * SLOTS_MAX * sizeof(_Atomic uint32_t)) /* of alive and held */
+#define SLOTS_SIZE  (SLOTS_MAX * (2 * sizeof(_Atomic uint32_t) + sizeof(_Atomic uint64_t)))
 #define BUCKETS     4096U
 #define WATCH_MS    1000U  /* between looks at a stream in which something is under way */
 #define PAUSE_MS    10U    /* until a stream without room is tried again */
@@ -104,12 +104,35 @@ void stream_hold(struct transport_group *g, uint64_t conn, uint64_t until_ms)
 	}
 }
 
+/* The generation stands beside the count: what belongs to a connection that has ended touches no
+ * successor in the slot. */
+void stream_use(struct transport_group *g, uint64_t conn, bool more)
+{
+	unsigned worker = stream_worker(conn);
+	_Atomic uint64_t *users;
+	uint64_t v, next;
+
+	if (worker >= g->n) {
+		return;
+	}
+	users = &g->tp[worker]->streams->users[slot_of(conn)];
+	v = atomic_load_explicit(users, memory_order_relaxed);
+	do {
+		if (v >> 32 != (uint32_t)conn || (!more && (uint32_t)v == 0)) {
+			return;
+		}
+		next = more ? v + 1 : v - 1;
+	} while (!atomic_compare_exchange_weak_explicit(users, &v, next, memory_order_relaxed,
+	                                                memory_order_relaxed));
+}
+
 static bool is_held(const struct stream *s, uint64_t now_ms)
 {
 	const struct stream_table *t = s->tp->streams;
+	uint32_t slot = slot_of(s->flow.conn);
 
-	return now_ms / 1000 <
-	       atomic_load_explicit(&t->held[slot_of(s->flow.conn)], memory_order_relaxed);
+	return now_ms / 1000 < atomic_load_explicit(&t->held[slot], memory_order_relaxed) &&
+	       (uint32_t)atomic_load_explicit(&t->users[slot], memory_order_relaxed) > 0;
 }
 
 static void publish(const struct stream *s)
@@ -413,6 +436,8 @@ static int stream_new(struct transport *tp, const struct tp_flow *flow, int fd, 
 	}
 	gauge(s, 1);
 	atomic_store_explicit(&tp->streams->held[slot_of(s->flow.conn)], 0, memory_order_relaxed);
+	atomic_store_explicit(&tp->streams->users[slot_of(s->flow.conn)], s->flow.conn << 32,
+	                      memory_order_relaxed);
 	publish(s);
 	stream_watch(s);
 	*s_r = s;
@@ -614,6 +639,7 @@ int streams_new(struct transport *tp)
 		return -ENOMEM;
 	}
 	t->held = t->alive + SLOTS_MAX;
+	t->users = (_Atomic uint64_t *)(void *)(t->held + SLOTS_MAX);
 	for (size_t i = 0; i < t->buckets; i++) {
 		list_init(&t->by_remote[i]);
 	}

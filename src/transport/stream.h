@@ -59,7 +59,8 @@ struct stream_table {
 	struct stream_slot *slots;
 	uint32_t slots_n, slots_cap, first_free;
 	_Atomic uint32_t *alive; /* by slot: generation << 3 and the flags below; others read it */
-	_Atomic uint32_t *held;  /* by slot: monotonic s until which it is no idle one */
+	_Atomic uint32_t *held;  /* by slot: monotonic s until which it is no idle one, */
+	_Atomic uint64_t *users; /* while bindings use it: generation << 32 and how many */
 	struct list *by_remote;  /* those that we opened */
 	size_t buckets;          /* a power of two */
 	struct list dirty;       /* have output in this turn */

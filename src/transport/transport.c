@@ -100,6 +100,13 @@ void transport_flow_hold(struct transport_group *g, const struct tp_flow *flow, 
 	}
 }
 
+void transport_flow_use(struct transport_group *g, const struct tp_flow *flow, bool more)
+{
+	if (flow->conn && g->tp[0]->ops->use) {
+		g->tp[0]->ops->use(g, flow->conn, more);
+	}
+}
+
 void transport_close(struct transport *tp, const struct tp_flow *flow)
 {
 	if (flow->conn) {

@@ -138,8 +138,10 @@ bool transport_flow_is_alive(struct transport_group *g, const struct tp_flow *fl
 enum tp_doubt { TP_NO_DOUBT, TP_OPENING, TP_HALF_CLOSED };
 enum tp_doubt transport_doubt(struct transport *tp, const struct tp_flow *flow);
 /* A registered flow: server.idle_timeout does not close its connection before @until_ms (monotonic;
- * the latest one counts). Any worker. Nothing for datagrams. */
+ * the latest one counts), as long as bindings use it. Any worker. Nothing for datagrams. */
 void transport_flow_hold(struct transport_group *g, const struct tp_flow *flow, uint64_t until_ms);
+/* One more address-of-record has bindings by that flow, or one less. The same. */
+void transport_flow_use(struct transport_group *g, const struct tp_flow *flow, bool more);
 /* Bans and malformed streams: closes. */
 void transport_close(struct transport *tp, const struct tp_flow *flow);
 

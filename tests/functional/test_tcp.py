@@ -3,7 +3,7 @@
 import socket
 
 import pytest
-from siplib import WAIT_S, Msg
+from siplib import WAIT_S, Msg, unique
 
 
 @pytest.fixture
@@ -218,3 +218,26 @@ def test_a_registered_flow_is_not_closed_for_idleness(make_server, workers, peer
     bob.reply(bob.expect("MESSAGE"), 200, "OK")
     assert alice.final(req).status == 200
     assert len(bob.streams) == 1 and not bob.streams[0].closed
+
+
+def test_a_flow_that_is_no_longer_registered_is_an_idle_one(make_server, workers, peer):
+    """It ends with the last binding that uses it, not when that would have expired."""
+    server = make_server(workers=workers, server="idle_timeout = 1;")
+    edge, later = peer(server, user="bob", proto="tcp"), peer(server, proto="tcp")
+    aors = ["<sip:u%d@example.com>" % i for i in range(8)]  # one connection, AORs of every worker
+    for aor in aors + aors[:4]:
+        edge.register(to=aor)
+    for aor in aors[:-1]:
+        edge.register(to=aor, expires=0)
+    assert later.ask(options(later)).status == 200
+    assert wait_closed(later) and not edge.streams[0].closed
+    edge.register(to=aors[-1], expires=0)
+    assert wait_closed(edge)
+    # Moved to another connection: the first one goes, the second stays.
+    edge.streams.clear()
+    edge.register(call_id=unique())
+    old = edge.streams.pop()
+    edge.register(call_id=unique())
+    edge.streams.append(old)
+    server.wait_for(lambda: (edge._pump(0.05), old.closed)[1], "the end of the old connection")
+    assert not edge.streams[0].closed
