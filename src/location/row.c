@@ -8,8 +8,6 @@
 
 #define EXPIRES_MAX_S ((int64_t)1 << 40) /* Unix s: times in ms stay in range */
 
-#define EXPIRES_MAX (INT64_C(1) << 40)
-
 enum column {
 	C_ID,
 	C_DOMAIN,
@@ -204,11 +202,9 @@ int loc_row_read(struct sqlite3_stmt *stmt, struct transport_group *tg, struct l
 	b->created = u32_of(stmt, C_CREATED);
 	b->updated = u32_of(stmt, C_UPDATED);
 	row_r->expires_s = sqlite3_column_int64(stmt, C_EXPIRES);
-	if (row_r->expires_s < 0 || row_r->expires_s > EXPIRES_MAX) {
-		row_r->expires_s = row_r->expires_s < 0 ? 1 : EXPIRES_MAX;
-	}
 	if (row_r->expires_s < 0 || row_r->expires_s > EXPIRES_MAX_S) {
-		row_r->expires_s = 1; /* nonsense that somebody wrote: long gone */
+		/* Nonsense that somebody wrote: long gone, or as good as never. */
+		row_r->expires_s = row_r->expires_s < 0 ? 1 : EXPIRES_MAX_S;
 	}
 	flow_read(text_of(stmt, C_FLOW), tg, row_r);
 	return 0;
