@@ -139,6 +139,10 @@ int ctl_group_check(const struct conf_control *control, char **error_r);
  * -EADDRINUSE when another process listens. An unknown group, or one that may not be set, is a
  * warning unless run by root; the default group may be unknown then, too. */
 int ctl_socket_open(const struct conf_control *control, int *fd_r, char **error_r);
+/* Gives the socket another mode and group, where they differ. Other than 0 with *error_r (heap), and
+ * nothing has changed. */
+int ctl_socket_change(const struct conf_control *old, const struct conf_control *control,
+                      char **error_r);
 
 /* Takes over @fd, and removes @path at the end. @env must live longer; its conf and flags may
  * change meanwhile. */

@@ -70,7 +70,8 @@ int ctl_group_check(const struct conf_control *control, char **error_r)
 	return BELFRY_ENOENT;
 }
 
-static int set_group(const char *path, struct str group, const char **what_r)
+/* 0, also when there is no such group; -errno. */
+static int set_group(const char *path, struct str group)
 {
 	const struct group *g;
 
@@ -82,14 +83,48 @@ static int set_group(const char *path, struct str group, const char **what_r)
 		log_warning("control.group_unknown", LOG_S("group", group));
 		return 0;
 	}
-	if (chown(path, (uid_t)-1, g->gr_gid) == 0) {
+	return chown(path, (uid_t)-1, g->gr_gid) ? -errno : 0;
+}
+
+/* What root may do must be done; others are told. */
+static int set_group_if_allowed(const char *path, struct str group, const char **what_r)
+{
+	int err = set_group(path, group);
+
+	if (err && geteuid() != 0) {
+		log_warning("control.group_not_set", LOG_S("group", group), LOG_ERR(err));
 		return 0;
 	}
-	if (geteuid() == 0) {
-		*what_r = "its group cannot be set";
-		return -errno;
+	*what_r = err ? "its group cannot be set" : *what_r;
+	return err;
+}
+
+static int cannot_change(int err, const char *name, char **error_r)
+{
+	if (asprintf(error_r, "a change of %s needs a restart: the socket: %s", name,
+	             belfry_strerror(err)) < 0) {
+		*error_r = NULL;
 	}
-	log_warning("control.group_not_set", LOG_S("group", group), LOG_ERR(-errno));
+	return err;
+}
+
+int ctl_socket_change(const struct conf_control *old, const struct conf_control *control,
+                      char **error_r)
+{
+	const char *path = control->socket.p;
+	int err = ctl_group_check(control, error_r);
+
+	if (err) {
+		return err;
+	}
+	if (old->mode != control->mode && chmod(path, (mode_t)control->mode)) {
+		return cannot_change(-errno, "control.mode", error_r);
+	}
+	err = str_eq(old->group, control->group) ? 0 : set_group(path, control->group);
+	if (err) {
+		(void)chmod(path, (mode_t)old->mode);
+		return cannot_change(err, "control.group", error_r);
+	}
 	return 0;
 }
 
@@ -124,7 +159,7 @@ int ctl_socket_open(const struct conf_control *control, int *fd_r, char **error_
 		(void)close(fd);
 		return fail(err, what, sun.sun_path, error_r);
 	}
-	err = set_group(sun.sun_path, control->group, &what);
+	err = set_group_if_allowed(sun.sun_path, control->group, &what);
 	if (!err && (chmod(sun.sun_path, (mode_t)control->mode) || listen(fd, BACKLOG))) {
 		err = -errno;
 	}

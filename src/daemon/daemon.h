@@ -58,6 +58,7 @@ struct daemon {
 	_Atomic unsigned busy; /* workers that drain has to wait for */
 	uint64_t drain_end_ms;
 	struct reload *reload; /* one that runs */
+	bool is_reload_wanted; /* a SIGHUP came meanwhile */
 };
 
 /* start.c: from the checked configuration to a server that is ready. 0, or an exit code; what is
@@ -71,6 +72,8 @@ void daemon_end(struct daemon *d, bool at_once);
 
 /* reload.c: @cb once, now or later. */
 void daemon_reload(struct daemon *d, ctl_reload_cb *cb, void *cb_arg);
+/* As SIGHUP: what comes of it is logged; behind one that runs. */
+void daemon_reload_soon(struct daemon *d);
 
 /* loop.c: the main thread's mailbox, signals, watchdog. 0 or -errno. */
 int loop_init(struct daemon *d);

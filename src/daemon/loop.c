@@ -57,17 +57,11 @@ static void on_mailbox(int fd, short what, void *arg)
 /* --- signals ------------------------------------------------------------------------------------
  */
 
-static void reloaded(const char *error, void *arg)
-{
-	(void)error; /* it has been logged */
-	(void)arg;
-}
-
 static void on_signal(int number, short what, void *arg)
 {
 	(void)what;
 	if (number == SIGHUP) {
-		daemon_reload(arg, reloaded, NULL);
+		daemon_reload_soon(arg);
 	} else {
 		daemon_end(arg, false);
 	}

@@ -48,6 +48,9 @@ static void end(struct reload *r, char *error)
 		notify_ready();
 	}
 	cb(error, cb_arg);
+	if (d->is_reload_wanted) {
+		daemon_reload_soon(d);
+	}
 }
 
 /* Undoes what has been prepared. @error is heap; NULL: the text of @err. */
@@ -178,22 +181,25 @@ static int prepare(struct reload *r, char **error_r)
 	err = dns_settings_check(r->conf, error_r);
 	err = err ? err : module_core_prepare(d->core, r->conf, error_r);
 	err = err ? err : prepare_metrics(r, error_r);
-	return err ? err : transport_group_prepare(d->transports, r->conf, &r->plan, error_r);
+	err = err ? err : transport_group_prepare(d->transports, r->conf, &r->plan, error_r);
+	/* The last one: this is not undone. */
+	return err ? err : ctl_socket_change(&d->conf->control, &r->conf->control, error_r);
 }
 
 void daemon_reload(struct daemon *d, ctl_reload_cb *cb, void *cb_arg)
 {
 	struct reload *r;
+	const char *why;
 	char *error = NULL;
 	int err;
 
-	if (d->reload || d->is_stopping) {
-		cb(d->reload ? "a reload is going on" : "the server is stopping", cb_arg);
-		return;
-	}
-	r = calloc(1, sizeof(*r));
+	r = d->reload || d->is_stopping ? NULL : calloc(1, sizeof(*r));
 	if (!r) {
-		cb("out of memory", cb_arg);
+		why = d->reload        ? "a reload is going on"
+		      : d->is_stopping ? "the server is stopping"
+		                       : "out of memory";
+		log_error("reload.refused", LOG_Z("error", why));
+		cb(why, cb_arg);
 		return;
 	}
 	*r = (struct reload){ .job.run = on_workers_adopted, .d = d, .cb = cb, .cb_arg = cb_arg };
@@ -207,4 +213,19 @@ void daemon_reload(struct daemon *d, ctl_reload_cb *cb, void *cb_arg)
 	}
 	transport_group_commit(d->transports, r->plan);
 	r->plan = NULL;
+}
+
+static void nobody_waits(const char *error, void *arg)
+{
+	(void)error; /* it has been logged */
+	(void)arg;
+}
+
+void daemon_reload_soon(struct daemon *d)
+{
+	/* The file may have changed since the one that runs has read it. */
+	d->is_reload_wanted = d->reload != NULL;
+	if (!d->reload) {
+		daemon_reload(d, nobody_waits, NULL);
+	}
 }

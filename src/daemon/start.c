@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "daemon/daemon.h"
 #include "daemon/dirs.h"
@@ -97,6 +98,10 @@ static int bind_all(struct daemon *d)
 	err = ctl_socket_open(&d->conf->control, &d->control_fd, &error);
 	if (err) {
 		return failed(err, "control.socket", error);
+	}
+	if (d->identity.is_changed &&
+	    chown(d->conf->control.socket.p, d->identity.uid, (gid_t)-1)) {
+		return failed(-errno, "control.socket", NULL);
 	}
 	err = bind_metrics(d, &error);
 	return err ? failed(err, "metrics.listen", error) : 0;

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The process: start, ready, drain, stop, reload, privileges, service manager."""
+import grp
 import json
 import os
 import pwd
 import re
 import signal
 import socket
+import stat
 import threading
 import time
 
@@ -375,6 +377,68 @@ def test_call_in_progress_survives_reloads(server, peer):
         server.ctl("reload")
     bob.reply(got, 200, "OK")
     assert alice.final(inv).status == 200
+
+
+def test_mode_of_the_control_socket_changes_with_a_reload(server):
+    for mode in (0o600, 0o666, 0o640):
+        rewrite(server, "control: { ", "control: { mode = %d; " % mode)
+        server.ctl("reload")
+        assert stat.S_IMODE(os.stat(server.socket).st_mode) == mode
+        rewrite(server, "control: { mode = %d; " % mode, "control: { ")
+
+
+@root_only
+def test_group_of_the_control_socket_changes_with_a_reload(make_server):
+    s = make_server(workers=1)
+    rewrite(s, 'control: { group = "";', 'control: { group = "daemon";')
+    s.ctl("reload")
+    assert os.stat(s.socket).st_gid == grp.getgrnam("daemon").gr_gid
+    rewrite(s, 'group = "daemon"', 'group = "no-such-group"')
+    r = s.ctl("reload", check=False)
+    assert r.returncode == 1 and 'control.group: unknown group "no-such-group"' in r.stderr
+    assert os.stat(s.socket).st_gid == grp.getgrnam("daemon").gr_gid
+
+
+@root_only
+def test_control_socket_is_the_users_who_may_change_its_mode_but_not_its_group(make_server):
+    s = make_server(start=False, workers=1)
+    for d in (s.dir.parent, s.dir):
+        d.chmod(0o755)
+    rewrite(s, 'user = ""; group = "";', 'user = "nobody"; group = "nogroup";')
+    s.start()
+    assert os.stat(s.socket).st_uid == pwd.getpwnam("nobody").pw_uid
+    rewrite(s, "control: { ", "control: { mode = 384; ")
+    s.ctl("reload")
+    assert stat.S_IMODE(os.stat(s.socket).st_mode) == 0o600
+    rewrite(s, 'mode = 384; group = "";', 'mode = 438; group = "daemon";')
+    r = s.ctl("reload", check=False)
+    assert r.returncode == 1 and "a change of control.group needs a restart" in r.stderr
+    assert stat.S_IMODE(os.stat(s.socket).st_mode) == 0o600
+
+
+def test_sighup_while_a_reload_runs_is_not_lost(server):
+    """The last state of the file is what counts, however fast the signals come."""
+    text = server.conf_file.read_text()
+    for i in range(40):
+        name = "n%d.example" % i
+        new = server.dir / "new"
+        new.write_text(text.replace('domains = ( "example.com"', 'domains = ( "example.com", "%s"' % name))
+        os.replace(new, server.conf_file)
+        server.process.send_signal(signal.SIGHUP)
+    server.wait_for(lambda: server.ctl("location", "add", "x@" + name, "sip:x@192.0.2.1", check=False).returncode == 0,
+                    "the last configuration")
+    assert "event=reload.refused" not in server.log()
+
+
+def test_reload_of_a_server_that_stops_is_refused_and_logged(make_server, workers, peer):
+    s = make_server(workers=workers)
+    ringing(s, peer)
+    s.ctl("drain")
+    r = s.ctl("reload", check=False)
+    assert r.returncode == 1 and "the server is stopping" in r.stderr
+    s.process.send_signal(signal.SIGHUP)
+    s.wait_for(lambda: s.log().count("event=reload.refused") == 2, "both refusals in the log")
+    s.ctl("stop")
 
 
 def test_reloads_at_once_are_refused_politely(server):
