@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/redact.h"
 
-#include "util/str.h"
+#include "sip/uri.h"
 
 static bool is_eol(char c)
 {
@@ -110,6 +110,48 @@ static void mask_field(struct str name, char *value, char *end)
 	}
 }
 
+/* --- lines of session descriptions --- */
+
+/* Each "inline:KEY|LIFETIME|MKI" of a crypto attribute (RFC 4568 9.1). */
+static void mask_inline(char *p, char *end)
+{
+	static const struct str name = STR_INIT("inline:");
+
+	while ((size_t)(end - p) >= name.n) {
+		if (!str_eq_nocase(str_make(p, name.n), name)) {
+			p++;
+			continue;
+		}
+		p += name.n;
+		for (; p < end && !is_blank(*p) && *p != '|' && *p != ';'; p++) {
+			*p = 'x';
+		}
+	}
+}
+
+/* All behind the first @c. */
+static void mask_behind(char *p, char *end, char c)
+{
+	char *at = memchr(p, c, (size_t)(end - p));
+
+	if (at) {
+		mask(at + 1, end);
+	}
+}
+
+static void mask_sdp(char *p, char *end)
+{
+	struct str line = str_make(p, (size_t)(end - p));
+
+	if (str_starts(line, STR("a=crypto:"))) {
+		mask_inline(p, end);
+	} else if (str_starts(line, STR("a=key-mgmt:"))) { /* RFC 4567 3.1 */
+		mask_behind(p, end, ' ');
+	} else if (str_starts(line, STR("a=ice-pwd:")) || str_starts(line, STR("k="))) {
+		mask_behind(p, end, ':');
+	}
+}
+
 /* The end of the field that @p lies in: continuation lines belong to it. */
 static char *field_end(char *p, const char *end)
 {
@@ -131,6 +173,7 @@ void ctl_redact(char *p, size_t n)
 {
 	char *end = p + n;
 
+	sip_mask_passwords(p, n);
 	while (p < end) {
 		char *name_end = skip_token(p, end), *colon = name_end, *next;
 
@@ -140,6 +183,8 @@ void ctl_redact(char *p, size_t n)
 		next = field_end(colon, end);
 		if (name_end > p && colon < end && *colon == ':') {
 			mask_field(str_make(p, (size_t)(name_end - p)), colon + 1, next);
+		} else if (name_end == p + 1) {
+			mask_sdp(p, next);
 		}
 		p = next > p ? next : p + 1;
 	}

@@ -37,6 +37,7 @@ static void removal_run(struct job *job, void *ctx)
 	struct worker *w = ctx;
 	int err = loc_apply(r->table, w, &change, removed, NULL, NULL);
 
+	sip_mask_passwords(r->text + (r->contact.p - r->text), r->contact.n);
 	if (err) {
 		log_warning("binding.remove_failed", LOG_S("aor", r->aor),
 		            LOG_S("contact", r->contact), LOG_ERR(err));

@@ -130,6 +130,7 @@ static struct str render(struct arena *arena, const struct note_rec *rec)
 /* As a list for callers, in @arena. */
 static struct proxy_decision *readable(struct arena *arena, const struct note_rec *rec)
 {
+	sip_mask_passwords(space, b.n);
 	struct proxy_decision *first = NULL, **at = &first;
 
 	for (; rec; rec = rec->next) {
@@ -256,12 +257,14 @@ static struct str pack(char **at, struct str s)
 static struct why_entry *entry_new(const struct belfry_req *req)
 {
 	char source[NET_ADDR_TEXT];
+/* Kept for people to see. */
 	struct proxy_why why = describe(req, source);
 	size_t n = 0, text_n = packed_n(why.call_id) + packed_n(why.method) + packed_n(why.uri) +
 	                       packed_n(why.from) + packed_n(why.source);
 	struct why_entry *e;
 	char *at;
 
+		sip_mask_passwords(*at, copy.n);
 	for (const struct note_rec *rec = req->notes->first; rec; rec = rec->next) {
 		text_n += packed_n(rec->s);
 		n++;
@@ -333,6 +336,18 @@ static void tell_live(struct proxy *p, struct str call_id, proxy_why_cb *cb, voi
 }
 
 void proxy_why(struct proxy *p, struct str call_id, proxy_why_cb *cb, void *arg)
+static struct str masked(struct arena *arena, struct str s)
+{
+	char *copy = arena_alloc(arena, s.n + 1);
+
+	if (copy == NULL || s.n == 0) {
+		return STR_NONE;
+	}
+	memcpy(copy, s.p, s.n);
+	sip_mask_passwords(copy, s.n);
+	return str_make(copy, s.n);
+}
+
 {
 	struct arena arena;
 
@@ -348,6 +363,8 @@ void proxy_why(struct proxy *p, struct str call_id, proxy_why_cb *cb, void *arg)
 		why = (struct proxy_why){ .call_id = e->call_id,
 			                  .method = e->method,
 			                  .uri = e->uri,
+		why.uri = masked(&arena, why.uri);
+		why.from = masked(&arena, why.from);
 			                  .from = e->from,
 			                  .source = e->source,
 			                  .unix_ms = e->unix_ms,

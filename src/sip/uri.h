@@ -49,6 +49,10 @@ BELFRY_API struct str sip_escape_user(struct arena *arena, struct str user);
 BELFRY_API struct str sip_uri_aor(const struct sip_uri *uri, char *out, size_t cap);
 #define SIP_AOR_MAX 512 /* bytes; longer ones are refused */
 
+/* For texts shown to people: the password of every sip and sips URI in [p, p + n), sip:USER:PASSWORD@HOST,
+ * becomes as many `x`. Any bytes may come. */
+void sip_mask_passwords(char *p, size_t n);
+
 /* As a Request-URI from a contact or route rule (16.6 step 2): without headers and `method`
  * parameter, and without what @drop lists (STR_NONE: nothing). In the arena, or the very text when
  * nothing is to be left out. */

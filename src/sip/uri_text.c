@@ -178,3 +178,41 @@ struct str sip_uri_as_target(struct arena *arena, const struct sip_uri *uri, con
 	}
 	return changed ? sbuf_str(&b) : uri->text;
 }
+
+/* Behind "sip:" or "sips:" at @p, or NULL. */
+static char *behind_scheme(char *p, const char *end)
+{
+	size_t n = (size_t)(end - p);
+
+	if (n >= 4 && str_eq_nocase(str_make(p, 4), STR("sip:"))) {
+		return p + 4;
+	}
+	return n >= 5 && str_eq_nocase(str_make(p, 5), STR("sips:")) ? p + 5 : NULL;
+}
+
+/* Masks the password of the userinfo at @p, if there is one; where to go on. */
+static char *mask_userinfo(char *p, const char *end)
+{
+	char *colon = p + (sip_span_escaped(p, end, SIP_C_USER) - p), *at;
+
+	if (colon == end || *colon != ':') {
+		return colon;
+	}
+	at = colon + 1 + (sip_span_escaped(colon + 1, end, SIP_C_USER) - (colon + 1));
+	if (at == end || *at != '@') {
+		return p; /* HOST:PORT, and perhaps another URI in the rest */
+	}
+	memset(colon + 1, 'x', (size_t)(at - (colon + 1)));
+	return at;
+}
+
+void sip_mask_passwords(char *p, size_t n)
+{
+	const char *end = p + n;
+
+	while (p < end) {
+		char *userinfo = behind_scheme(p, end);
+
+		p = userinfo ? mask_userinfo(userinfo, end) : p + 1;
+	}
+}

@@ -216,8 +216,24 @@ def test_why_of_an_unknown_call_says_so(server):
     assert r.returncode == 1 and "server.trace_ring" in r.stderr
 
 
-def test_why_keeps_as_many_calls_as_it_is_told(make_server, peer):
-    server = make_server(workers=1, server="trace_ring = 3;")
+def test_why_hides_passwords_in_uris(server, peer):
+    alice, bob = peer(server, user="alice"), peer(server, user="bob")
+    bob.register(contact="<sip:bob:sesame@%s>" % bob.hostport, password="pw")
+    inv = alice.request("INVITE", "sip:bob:sesame@example.com", from_="<sip:x:sesame@elsewhere.example>")
+    alice.send(inv.raw)
+    got = bob.expect("INVITE")
+    assert "bob:sesame@" in got.uri
+    during = server.ctl("why", inv["Call-ID"]).stdout
+    bob.reply(got, 486, "Busy Here")
+    alice.ack(inv, alice.expect(486))
+    server.wait_for(lambda: server.json("why", inv["Call-ID"])["calls"][-1]["status"] == 486, "the end")
+    text = during + server.ctl("why", inv["Call-ID"]).stdout + server.ctl("--json", "why").stdout
+    assert "sesame" not in text and "bob:xxxxxx@" + bob.hostport in text and "sip:x:xxxxxx@elsewhere.example" in text
+    assert "sesame" not in server.log()
+
+
+def test_why_keeps_as_many_calls_as_it_is_told(make_server, peer, workers):
+    server = make_server(workers=workers, server="trace_ring = 3;")
     alice = peer(server, user="alice")
     ids = []
     for i in range(5):

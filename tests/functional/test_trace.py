@@ -201,7 +201,8 @@ def test_no_credentials_are_shown(make_server, peer, trace, workers, tmp_path):
     alice.register(headers=["Authorization: " + auth])
     other = alice.request("MESSAGE", "sip:alice@example.com", headers=[
         "Proxy-Authorization: " + digest(r, "MESSAGE", "sip:alice@example.com", "alice", "secret", nc=2),
-        "Authorization: Basic c2VjcmV0"])
+        "Authorization: Basic c2VjcmV0", "P-Old: <sip:alice:sesame@elsewhere.example>"],
+        body=b"v=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:sesame|2^20\r\na=ice-pwd:sesame\r\n")
     alice.send(other.raw)
     alice.expect("MESSAGE")
     t.until("MESSAGE.*1 MESSAGE|1 MESSAGE")
@@ -209,7 +210,8 @@ def test_no_credentials_are_shown(make_server, peer, trace, workers, tmp_path):
     p.until('"method":"MESSAGE"')
     p.until('"method":"MESSAGE"')
     text = t.end() + p.end() + pcap.read_bytes().decode("latin-1")
-    assert proof not in text and "c2VjcmV0" not in text
+    assert proof not in text and "c2VjcmV0" not in text and "sesame" not in text
+    assert "alice:xxxxxx@elsewhere.example" in text and "inline:xxxxxx|2^20" in text and "a=ice-pwd:xxxxxx" in text
     assert text.count('response="%s"' % ("x" * len(proof))) >= 4
     assert "Authorization: Basic xxxxxxxx" in text
 

@@ -33,6 +33,29 @@ START_TEST(digest_response_becomes_as_many_x)
 }
 END_TEST
 
+START_TEST(passwords_of_sip_uris_become_as_many_x)
+{
+	becomes("INVITE sip:bob:secret@b SIP/2.0\r\nFrom: <SIPS:al%41:p%20w@c:5061;x=y>;tag=1\r\n\r\n",
+	        "INVITE sip:bob:xxxxxx@b SIP/2.0\r\nFrom: <SIPS:al%41:xxxxx@c:5061;x=y>;tag=1\r\n\r\n");
+	becomes("Contact: sip:a:1@b,sip:c:5060,sip:d;e:2@f\r\n",
+	        "Contact: sip:a:x@b,sip:c:5060,sip:d;e:x@f\r\n");
+	stays("Contact: <sip:a@b:5060>, <sip:c:5060>, sip:, sips:x, sip:y:, sip:z:1\r\n");
+	stays("sip:a:1");
+	stays("a@b");
+}
+END_TEST
+
+START_TEST(keys_of_session_descriptions_become_as_many_x)
+{
+	becomes("v=0\r\na=crypto:1 AES inline:abc+/=|2^20|1:4;inline:de KEY\r\nm=audio\r\n",
+	        "v=0\r\na=crypto:1 AES inline:xxxxxx|2^20|1:4;inline:xx KEY\r\nm=audio\r\n");
+	becomes("k=clear:my key\r\na=ice-pwd:abc\r\na=key-mgmt:mikey AQAF\r\n",
+	        "k=clear:xx xxx\r\na=ice-pwd:xxx\r\na=key-mgmt:mikey xxxx\r\n");
+	stays("k=prompt\r\na=ice-ufrag:abc\r\na=crypto:1 AES\r\na=key-mgmt:\r\n");
+	becomes("a=ice-pwd:ab", "a=ice-pwd:xx");
+}
+END_TEST
+
 START_TEST(any_spelling_is_found)
 {
 	becomes(BEGIN "authorization :  DIGEST realm=\"r\" , Response  = \"01\"\r\n\r\n",
@@ -108,7 +131,8 @@ START_TEST(a_quoted_message_in_the_body_is_looked_at)
 }
 END_TEST
 
-UNIT_MAIN("ctl/redact", digest_response_becomes_as_many_x, any_spelling_is_found,
+UNIT_MAIN("ctl/redact", digest_response_becomes_as_many_x, passwords_of_sip_uris_become_as_many_x,
+          keys_of_session_descriptions_become_as_many_x, any_spelling_is_found,
           every_field_and_every_response_is_hidden, malformed_ends_are_hidden_too,
           other_schemes_are_hidden_whole, the_servers_proof_is_hidden, all_else_stays_as_it_is,
           a_quoted_message_in_the_body_is_looked_at)
