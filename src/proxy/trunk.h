@@ -31,6 +31,7 @@ struct proxy_shared {
 };
 
 struct trunk_conf { /* a trunk of the settings of now */
+	_Atomic uint64_t calls; /* that `why` has kept, of all workers */
 	struct proxy *p;
 	const struct conf_trunk *conf;
 	struct trunk *trunk;

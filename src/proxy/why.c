@@ -3,7 +3,7 @@
  * Decisions: noted as pointers to static text with one argument each, made readable when somebody
  * asks. `explain` runs a request dry; a ring keeps what was decided for the last calls.
  */
-#include "proxy/core.h"
+#include "proxy/trunk.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -25,6 +25,7 @@ struct notes { /* in the request's arena */
 struct why_entry {
 	struct str call_id, method, uri, from, source;
 	int64_t unix_ms;
+	uint64_t serial; /* of all workers */
 	uint32_t took_ms;
 	int status;
 	size_t notes_n;
@@ -34,8 +35,13 @@ struct why_entry {
 /* Bytes of each text in an entry: what strangers send makes no large ones. */
 #define TEXT_MAX 1024
 
+/* Each worker has its share of server.trace_ring, or all of a small one: the calls of a moment may
+ * be those of one worker. What is older than the last so many of all workers is not told. */
+#define SHARE_MIN 64
+
 struct why_ring {
 	size_t n, at;
+	size_t all; /* server.trace_ring */
 	struct why_entry *v[];
 };
 
@@ -124,13 +130,13 @@ static struct str render(struct arena *arena, const struct note_rec *rec)
 			sbuf_char(&b, *p);
 		}
 	}
+	sip_mask_passwords(space, b.n);
 	return sbuf_str(&b);
 }
 
 /* As a list for callers, in @arena. */
 static struct proxy_decision *readable(struct arena *arena, const struct note_rec *rec)
 {
-	sip_mask_passwords(space, b.n);
 	struct proxy_decision *first = NULL, **at = &first;
 
 	for (; rec; rec = rec->next) {
@@ -192,13 +198,20 @@ void proxy_explain_end(struct belfry_req *req)
 
 /* --- why */
 
+static size_t share(size_t all, size_t workers)
+{
+	size_t min = all < SHARE_MIN ? all : SHARE_MIN, n = (all + workers - 1) / workers;
+
+	return n > min ? n : min;
+}
+
 int proxy_ring_update(struct proxy *p)
 {
 	int size = p->w->conf->conf->server.trace_ring;
-	size_t n = (size_t)(size > 0 ? size : 0) / (p->w->n > 0 ? p->w->n : 1);
+	size_t all = (size_t)(size > 0 ? size : 0), n = share(all, p->w->n > 0 ? p->w->n : 1);
 	struct why_ring *ring = NULL;
 
-	if (n == (p->ring ? p->ring->n : 0)) {
+	if (all == (p->ring ? p->ring->all : 0)) {
 		return 0;
 	}
 	if (n > 0) {
@@ -207,6 +220,7 @@ int proxy_ring_update(struct proxy *p)
 			return -ENOMEM;
 		}
 		ring->n = n;
+		ring->all = all;
 	}
 	proxy_ring_free(p);
 	p->ring = ring;
@@ -243,12 +257,14 @@ static size_t packed_n(struct str s)
 	return s.n < TEXT_MAX ? s.n : TEXT_MAX;
 }
 
+/* Kept for people to see. */
 static struct str pack(char **at, struct str s)
 {
 	struct str copy = { *at, packed_n(s) };
 
 	if (copy.n > 0) {
 		memcpy(*at, s.p, copy.n);
+		sip_mask_passwords(*at, copy.n);
 		*at += copy.n;
 	}
 	return copy;
@@ -257,14 +273,12 @@ static struct str pack(char **at, struct str s)
 static struct why_entry *entry_new(const struct belfry_req *req)
 {
 	char source[NET_ADDR_TEXT];
-/* Kept for people to see. */
 	struct proxy_why why = describe(req, source);
 	size_t n = 0, text_n = packed_n(why.call_id) + packed_n(why.method) + packed_n(why.uri) +
 	                       packed_n(why.from) + packed_n(why.source);
 	struct why_entry *e;
 	char *at;
 
-		sip_mask_passwords(*at, copy.n);
 	for (const struct note_rec *rec = req->notes->first; rec; rec = rec->next) {
 		text_n += packed_n(rec->s);
 		n++;
@@ -282,6 +296,7 @@ static struct why_entry *entry_new(const struct belfry_req *req)
 	e->unix_ms = why.unix_ms;
 	e->took_ms = why.took_ms;
 	e->status = why.final_status;
+	e->serial = atomic_fetch_add_explicit(&req->p->shared->calls, 1, memory_order_relaxed);
 	e->notes_n = 0;
 	for (const struct note_rec *rec = req->notes->first; rec; rec = rec->next) {
 		struct note_rec *kept = &e->notes[e->notes_n++];
@@ -309,9 +324,28 @@ void proxy_ring_keep(struct belfry_req *req)
 	}
 }
 
+static bool is_too_old(const struct proxy *p, const struct why_entry *e)
+{
+	uint64_t calls = atomic_load_explicit(&p->shared->calls, memory_order_relaxed);
+
+	return calls - e->serial > p->ring->all;
+}
+
 static bool is_asked_for(struct str asked, struct str call_id)
 {
 	return asked.n == 0 || str_eq(asked, call_id);
+}
+
+static struct str masked(struct arena *arena, struct str s)
+{
+	char *copy = arena_alloc(arena, s.n + 1);
+
+	if (copy == NULL || s.n == 0) {
+		return STR_NONE;
+	}
+	memcpy(copy, s.p, s.n);
+	sip_mask_passwords(copy, s.n);
+	return str_make(copy, s.n);
 }
 
 static void tell_live(struct proxy *p, struct str call_id, proxy_why_cb *cb, void *arg)
@@ -329,6 +363,8 @@ static void tell_live(struct proxy *p, struct str call_id, proxy_why_cb *cb, voi
 		}
 		why = describe(req, source);
 		arena_init(&arena, &p->w->arenas);
+		why.uri = masked(&arena, why.uri);
+		why.from = masked(&arena, why.from);
 		why.first = readable(&arena, req->notes->first);
 		cb(arg, &why);
 		arena_fini(&arena);
@@ -336,18 +372,6 @@ static void tell_live(struct proxy *p, struct str call_id, proxy_why_cb *cb, voi
 }
 
 void proxy_why(struct proxy *p, struct str call_id, proxy_why_cb *cb, void *arg)
-static struct str masked(struct arena *arena, struct str s)
-{
-	char *copy = arena_alloc(arena, s.n + 1);
-
-	if (copy == NULL || s.n == 0) {
-		return STR_NONE;
-	}
-	memcpy(copy, s.p, s.n);
-	sip_mask_passwords(copy, s.n);
-	return str_make(copy, s.n);
-}
-
 {
 	struct arena arena;
 
@@ -356,15 +380,13 @@ static struct str masked(struct arena *arena, struct str s)
 		const struct why_entry *e = p->ring->v[(p->ring->at + p->ring->n - i) % p->ring->n];
 		struct proxy_why why;
 
-		if (e == NULL || !is_asked_for(call_id, e->call_id)) {
+		if (e == NULL || is_too_old(p, e) || !is_asked_for(call_id, e->call_id)) {
 			continue;
 		}
 		arena_init(&arena, &p->w->arenas);
 		why = (struct proxy_why){ .call_id = e->call_id,
 			                  .method = e->method,
 			                  .uri = e->uri,
-		why.uri = masked(&arena, why.uri);
-		why.from = masked(&arena, why.from);
 			                  .from = e->from,
 			                  .source = e->source,
 			                  .unix_ms = e->unix_ms,
