@@ -45,6 +45,7 @@ struct dns_query {
 	uint8_t step;      /* enum dns_step */
 	bool is_stepping;  /* answers that come at once are seen by the loop */
 	bool is_over;      /* being told */
+	bool is_idle;      /* its time is not counted */
 	bool is_refused;   /* SRV said "." */
 	unsigned pending;  /* questions of this step */
 	uint64_t until_ms; /* in the cache: good until then */

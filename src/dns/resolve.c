@@ -53,7 +53,10 @@ static void observe(const struct dns_query *q)
 {
 	const struct worker *w = q->r->w;
 
-	counter_observe(w->counters, w->counts, q->r->seconds, w->clock.now_us - q->since_us);
+	if (!q->is_idle) {
+		counter_observe(w->counters, w->counts, q->r->seconds,
+		                w->clock.now_us - q->since_us);
+	}
 }
 
 /* Tells the outcome; the query is over. When the time is up what has been found has to do. */
@@ -171,6 +174,7 @@ int dns_resolve(struct dns_resolver *r, const struct dns_ask *ask, struct arena 
 	if (!q) {
 		return -ENOMEM;
 	}
+	q->is_idle = ask->is_idle;
 	err = dns_query_run(q);
 	if (err == BELFRY_WAIT) {
 		q->cb = cb;
@@ -213,6 +217,7 @@ int dns_look(struct dns_resolver *r, const struct dns_ask *ask, dns_look_cb *cb,
 	if (!q) {
 		return -ENOMEM;
 	}
+	q->is_idle = true;
 	q->look = cb;
 	q->arg = arg;
 	*query_r = q;

@@ -56,6 +56,7 @@ struct dns_ask {
 	const struct sip_uri *uri;
 	bool sips;            /* TLS on every hop, whatever the scheme */
 	unsigned have_protos; /* bit per proto that we can send by */
+	bool is_idle;         /* nothing will be sent there: its time is not counted */
 };
 
 /* 0: answered at once in @arena (*answer_r), numeric hosts always, names when all is in the cache.
@@ -64,9 +65,9 @@ struct dns_ask {
  */
 int dns_resolve(struct dns_resolver *r, const struct dns_ask *ask, struct arena *arena,
                 struct dns_answer *answer_r, dns_cb *cb, void *arg, struct dns_query **query_r);
-/* For people: always asks, and tells what was asked on the way. 0 or BELFRY_WAIT: @cb has run or
- * follows, once; it walks dns_query_each() inside. @query is NULL when nothing had to be asked.
- * Other: no callback. */
+/* For people: always asks, is not counted, and tells what was asked on the way. 0 or BELFRY_WAIT:
+ * @cb has run or follows, once; it walks dns_query_each() inside. @query is NULL when nothing had
+ * to be asked. Other: no callback. */
 typedef void(dns_look_cb)(int err, const struct dns_answer *answer, const struct dns_query *query,
                           void *arg);
 int dns_look(struct dns_resolver *r, const struct dns_ask *ask, dns_look_cb *cb, void *arg,

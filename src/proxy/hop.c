@@ -287,7 +287,8 @@ static int resolve_uri(struct belfry_branch *br, const struct sip_uri *uri)
 	bool sips = uri->scheme == SIP_URI_SIPS || req->ruri.scheme == SIP_URI_SIPS;
 	struct dns_ask ask = { .uri = uri,
 		               .sips = sips,
-		               .have_protos = proxy_have_protos(req->conf) };
+		               .have_protos = proxy_have_protos(req->conf),
+		               .is_idle = req->dry };
 	struct dns_answer answer = { 0 };
 	int err;
 

@@ -137,6 +137,20 @@ def test_good_credentials_are_seen_and_stay_good(server, peer, tmp_path):
     place(got, "auth.calls", "a nonce that is too old or used up")
 
 
+def test_explain_counts_nothing(server, peer):
+    alice = peer(server, user="alice")
+    server.ctl("user", "add", "alice@example.com", check=False)
+    alice.ask(alice.request("OPTIONS", "sip:127.0.0.1:%d" % server.port))
+    still = lambda: [c for c in server.json("stats")["counters"] if not c["name"].startswith("belfry_store_")]
+    before = still()
+    for method in ("INVITE", "REGISTER", "MESSAGE", "OPTIONS", "CANCEL", "ACK"):
+        for uri in ("sip:x@elsewhere.invalid", "sip:bob@example.com", "sip:127.0.0.1:%d" % server.port, "tel:+1", "foo"):
+            for who in ((), ("--user", "alice@example.com"), ("--source", "127.0.0.1")):
+                server.ctl("explain", method, uri, *who)
+    server.ctl("dns", "sip:elsewhere.invalid", check=False)
+    assert still() == before
+
+
 def test_a_banned_source_is_told(server, peer):
     alice = peer(server, user="alice", ip="127.0.0.1")
     for _ in range(20):
