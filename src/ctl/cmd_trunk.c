@@ -13,15 +13,15 @@ struct rows {
 static void add_trunk(void *arg, const struct proxy_trunk_info *info)
 {
 	struct rows *rows = arg;
-	bool is_known = info->checked_ms_ago != UINT64_MAX;
+	bool is_probed = info->checked_ms_ago != UINT64_MAX;
 	json_t *one =
 		json_pack("{s:o, s:o, s:s, s:i, s:o, s:i}", "trunk", ctl_json_str(info->trunk),
 	                  "target", ctl_json_str(info->target), "state",
-	                  !is_known  ? "unknown"
-	                  : info->up ? "up"
-	                             : "down",
+	                  !info->is_known ? "unknown"
+	                  : info->up      ? "up"
+	                                  : "down",
 	                  "status", info->last_status, "checked",
-	                  is_known ? json_real((double)info->checked_ms_ago / 1000) : json_null(),
+	                  is_probed ? json_real((double)info->checked_ms_ago / 1000) : json_null(),
 	                  "calls", info->calls);
 
 	rows->failed = json_array_append_new(rows->list, one) != 0 || rows->failed;

@@ -96,7 +96,8 @@ void proxy_why(struct proxy *p, struct str call_id, proxy_why_cb *cb, void *arg)
 
 struct proxy_trunk_info {
 	struct str trunk, target;
-	bool up;                 /* last probe or request was answered */
+	bool is_known;           /* there has been a probe or a request */
+	bool up;                 /* the last one was answered, or there has been none */
 	int last_status;         /* of the last probe, 0: none yet */
 	uint64_t checked_ms_ago; /* UINT64_MAX: never */
 	int calls;               /* INVITE transactions not yet answered, all workers */

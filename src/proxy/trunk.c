@@ -87,7 +87,6 @@ static struct trunk_target *target_get(struct trunk *trunk, struct str uri)
 		return NULL;
 	}
 	t->trunk = trunk->name;
-	atomic_store(&t->up, true);
 	atomic_store(&t->checked_ms, UINT64_MAX);
 	t->next = trunk->targets;
 	trunk->targets = t;
@@ -222,8 +221,13 @@ void proxy_trunk_leave(struct belfry_req *req)
 
 void trunk_target_set(struct trunk_target *t, bool up, int status, const char *by)
 {
-	if (atomic_load_explicit(&t->up, memory_order_relaxed) != up &&
-	    atomic_exchange(&t->up, up) != up) {
+	int now = up ? TRUNK_UP : TRUNK_DOWN, before;
+
+	if (atomic_load_explicit(&t->state, memory_order_relaxed) == now) {
+		return;
+	}
+	before = atomic_exchange(&t->state, now);
+	if (before != now && !(before == TRUNK_UNKNOWN && up)) {
 		log_notice(up ? "trunk.up" : "trunk.down", LOG_Z("trunk", t->trunk),
 		           LOG_Z("target", t->uri), LOG_I("status", status), LOG_Z("by", by));
 	}
@@ -261,7 +265,7 @@ static bool goes_last(struct belfry_req *req, const struct conf_trunk *conf,
 	bool failed = atomic_load_explicit(&state->last_ms, memory_order_relaxed) >
 	              req->p->w->clock.now_ms;
 
-	if (conf->probe > 0 && !atomic_load(&state->up)) {
+	if (conf->probe > 0 && atomic_load(&state->state) == TRUNK_DOWN) {
 		note_s(req, "trunks", "target %s does not answer probes: tried last", uri);
 		return true;
 	}
@@ -355,10 +359,12 @@ void proxy_each_trunk(struct proxy *p, proxy_trunk_cb *cb, void *arg)
 		for (size_t k = 0; k < tc->conf->targets.n; k++) {
 			const struct trunk_target *t = tc->targets[k];
 			uint64_t checked = atomic_load(&t->checked_ms);
+			int state = atomic_load(&t->state);
 			struct proxy_trunk_info info = {
 				.trunk = tc->conf->name,
 				.target = tc->conf->targets.v[k],
-				.up = atomic_load(&t->up),
+				.is_known = state != TRUNK_UNKNOWN,
+				.up = state != TRUNK_DOWN,
 				.last_status = atomic_load(&t->status),
 				.checked_ms_ago = checked == UINT64_MAX ? UINT64_MAX
 				                  : p->w->clock.now_ms > checked

@@ -7,11 +7,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+enum trunk_state { TRUNK_UNKNOWN, TRUNK_UP, TRUNK_DOWN };
+
 struct trunk_target {
 	struct trunk_target *next;
 	const char *trunk; /* its name */
 	char *uri;
-	_Atomic bool up;
+	_Atomic int state;           /* enum trunk_state, by the last probe or request */
 	_Atomic int status;          /* of the last probe, 0: none yet */
 	_Atomic uint64_t checked_ms; /* monotonic; UINT64_MAX: never */
 	_Atomic uint64_t last_ms;    /* it failed: tried last until then; 0: it has not */
@@ -28,10 +30,10 @@ struct trunk {
 struct proxy_shared {
 	pthread_mutex_t lock; /* of the lists; what is in them stays */
 	struct trunk *trunks;
+	_Atomic uint64_t calls; /* that `why` has kept, of all workers */
 };
 
 struct trunk_conf { /* a trunk of the settings of now */
-	_Atomic uint64_t calls; /* that `why` has kept, of all workers */
 	struct proxy *p;
 	const struct conf_trunk *conf;
 	struct trunk *trunk;

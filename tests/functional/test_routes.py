@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The `routes` rules and `trunks` (configuration: routes, trunks)."""
+import re
 import socket
 import time
 
@@ -84,6 +85,27 @@ def test_trunk_that_fails_and_comes_back_is_told_whoever_finds_out(lay, peer):
     c0.reply(c0.expect("OPTIONS"), 200, "OK")
     server.wait_log("event=trunk.up trunk=carrier target=sip:%s status=200 by=probe" % c0.hostport)
     assert "trunk.down trunk=carrier target=sip:%s " % c1.hostport not in server.log()
+
+
+def test_trunk_without_probes_is_up_or_down_as_requests_have_shown(lay, peer):
+    server, (c0, c1) = lay('{ match: { user = "+*"; }; to = "trunk:carrier"; }',
+                           'carrier: { targets = ( "sip:{0}", "sip:{1}" ); probe = 0; };')
+    states = lambda: [t["state"] for t in server.json("trunks")["trunks"]]
+    assert states() == ["unknown", "unknown"]
+    alice = peer(server)
+
+    def call(c0_says):
+        m = alice.request("MESSAGE", "sip:+1@example.com")
+        alice.send(m.raw)
+        c0.reply(c0.expect("MESSAGE"), c0_says, "x")
+        if c0_says == 503:
+            c1.reply(c1.expect("MESSAGE"), 202, "OK")
+        alice.final(m)
+    call(200)
+    assert states() == ["up", "unknown"] and "event=trunk." not in server.log()
+    call(503)
+    assert states() == ["down", "up"]
+    assert re.search(r"event=trunk.down trunk=carrier target=sip:%s status=503 by=call" % c0.hostport, server.log())
 
 
 def test_redirect_rule_answers_302_with_substitution(lay, peer):
