@@ -247,11 +247,28 @@ static int find_word(const char *words, struct str word)
 	return -1;
 }
 
+static struct str nearest_word(const char *words, struct str word)
+{
+	struct str rest = str_from(words), head;
+	struct near near;
+	bool more = true;
+
+	near_init(&near, word);
+	while (more) {
+		more = str_cut(rest, '|', &head, &rest);
+		near_try(&near, head);
+	}
+	return near.best;
+}
+
 static int fail_word(struct conf_loader *ld, const config_setting_t *s, const char *path,
                      const char *words, struct str word)
 {
-	return conf_fail(ld, s, "%s: unknown word \"%.*s\"; use %s", path, STR_FMT(word),
-	                 words_text(ld, words));
+	struct str near = nearest_word(words, word);
+
+	return conf_fail(ld, s, "%s: unknown word \"%.*s\"; use %s%s%.*s%s", path, STR_FMT(word),
+	                 words_text(ld, words), near.n ? "; did you mean \"" : "", STR_FMT(near),
+	                 near.n ? "\"?" : "");
 }
 
 /* --- numbers -----------------------------------------------------------------------------------

@@ -100,7 +100,8 @@ START_TEST(listeners_are_checked)
 		{ CONF_BASE "listen = (\n { transport = \"tls\"; } );",
 		  "t.conf:3: listen.0.transport: this build has no tls; use udp or tcp" },
 		{ CONF_BASE "listen = ( { transport = \"sctp\"; } );",
-		  "unknown word \"sctp\"; use \"udp\", \"tcp\"" },
+		  "unknown word \"sctp\"; use \"udp\", \"tcp\", \"tls\", \"ws\" or \"wss\"; "
+		  "did you mean \"tcp\"?" },
 		{ CONF_BASE "listen = ( { address = \"sip.example.com\"; } );",
 		  "listen.0.address: \"sip.example.com\" is no address" },
 		{ CONF_BASE "listen = ( { address = \"224.0.0.1\"; } );",
