@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conf/rules.h"
 
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
+
+#include "net/socket.h"
 
 #define PATH_LEN 128
 
@@ -123,53 +123,13 @@ static int check_advertise(struct conf_loader *ld, size_t i)
 	return l->advertise_host.p ? 0 : conf_nomem(ld);
 }
 
-/* 0: no use; otherwise the larger the better. */
-static int rank(const struct ifaddrs *ifa, struct net_addr *addr_r)
-{
-	bool is_v4;
-
-	if (!ifa->ifa_addr || !(ifa->ifa_flags & IFF_UP) ||
-	    (ifa->ifa_addr->sa_family != AF_INET && ifa->ifa_addr->sa_family != AF_INET6)) {
-		return 0;
-	}
-	net_addr_from_sockaddr(ifa->ifa_addr, addr_r);
-	is_v4 = addr_r->family == 4;
-	if (addr_r->family == 6 && addr_r->ip[0] == 0xfe && (addr_r->ip[1] & 0xc0) == 0x80) {
-		return 0; /* link-local */
-	}
-	return (net_addr_is_loopback(addr_r) ? 1 : 3) + is_v4;
-}
-
-/* The machine's first address that others can reach, 127.0.0.1 when there is none: IPv4 rather than
- * IPv6, the loopback at last. */
-static struct net_addr own_address(void)
-{
-	struct ifaddrs *list = NULL;
-	struct net_addr best = { .family = 4, .ip = { 127, 0, 0, 1 } }, addr;
-	int best_rank = 0;
-
-	if (getifaddrs(&list)) {
-		return best;
-	}
-	for (const struct ifaddrs *ifa = list; ifa; ifa = ifa->ifa_next) {
-		int r = rank(ifa, &addr);
-
-		if (r > best_rank) {
-			best_rank = r;
-			best = addr;
-		}
-	}
-	freeifaddrs(list);
-	return best;
-}
-
 /* server.name where it was not given: what the first listener calls itself, the machine's address
  * for a wildcard. A domain would do for nobody whose phone cannot resolve it. */
 static int name_self(struct conf_loader *ld)
 {
 	struct conf *conf = ld->conf;
 	char text[NET_ADDR_TEXT];
-	struct net_addr own;
+	struct net_addr own = { .family = 4, .ip = { 127, 0, 0, 1 } };
 	struct str ip;
 
 	if (conf->server.name.n > 0) {
@@ -177,7 +137,7 @@ static int name_self(struct conf_loader *ld)
 	}
 	for (size_t i = 0; i < conf->listen_n; i++) {
 		if (conf->listen[i].advertise_host.n == 0) {
-			own = own_address();
+			(void)net_own_addr(0, &own);
 			ip = net_addr_ip_text(&own, text);
 			conf->server.name =
 				arena_printf(ld->arena, own.family == 6 ? "[%.*s]" : "%.*s",

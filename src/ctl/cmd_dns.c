@@ -8,6 +8,7 @@
 #include "ctl/table.h"
 #include "dns/resolve.h"
 #include "dns/rr.h"
+#include "net/socket.h"
 #include "transport/transport.h"
 #include "util/err.h"
 
@@ -259,19 +260,40 @@ static void add_record(struct records *r, const char *name, const char *type, co
 	r->failed = json_array_append_new(r->list, one) != 0 || r->failed;
 }
 
-/* The name that SRV records point to: the listener's, or sip.DOMAIN with an address record. */
-static void host_name(struct records *r, const struct tp_listener *l, char out[300])
+static void add_address(struct records *r, const char *name, const struct net_addr *addr)
 {
-	struct net_addr addr;
 	char ip[NET_ADDR_TEXT];
 
-	if (net_addr_parse(l->host, 0, &addr)) {
-		(void)snprintf(out, 300, "%.*s.", STR_FMT(l->host));
+	(void)net_addr_ip_text(addr, ip);
+	add_record(r, name, addr->family == 6 ? "AAAA" : "A", ip);
+}
+
+/* Is @host in the zone of @domain? */
+static bool is_below(struct str host, struct str domain)
+{
+	return str_eq_nocase(host, domain) ||
+	       (host.n > domain.n && host.p[host.n - domain.n - 1] == '.' &&
+	        str_eq_nocase(str_skip(host, host.n - domain.n), domain));
+}
+
+/* The name that SRV records point to: the listener's, or sip.DOMAIN. It gets an address record
+ * where it is of this domain; what stands in `advertise` is somebody else's address. */
+static void host_name(struct records *r, const struct ctl_env *env, const struct tp_listener *l,
+                      char out[300])
+{
+	struct net_addr addr = l->addr;
+
+	if (net_addr_parse(l->host, 0, &addr) == 0) {
+		(void)snprintf(out, 300, "sip.%.*s.", STR_FMT(r->domain));
+		add_address(r, out, &addr);
 		return;
 	}
-	(void)snprintf(out, 300, "sip.%.*s.", STR_FMT(r->domain));
-	(void)net_addr_ip_text(&addr, ip);
-	add_record(r, out, addr.family == 6 ? "AAAA" : "A", ip);
+	(void)snprintf(out, 300, "%.*s.", STR_FMT(l->host));
+	addr = l->addr;
+	if (is_below(l->host, r->domain) && str_eq_nocase(l->host, env->conf->server.name) &&
+	    (!net_addr_is_any(&addr) || net_own_addr(addr.family, &addr))) {
+		add_address(r, out, &addr);
+	}
 }
 
 /* Once per transport and domain, though several listeners may have it. */
@@ -303,7 +325,7 @@ static void add_listener(struct records *r, const struct ctl_env *env, size_t i,
 		               l->proto == TP_UDP ? 90 : 50, kinds[l->proto].service, name);
 		add_record(r, domain, "NAPTR", data);
 	}
-	host_name(r, l, host);
+	host_name(r, env, l, host);
 	(void)snprintf(data, sizeof(data), "10 10 %u %s", port, host);
 	add_record(r, name, "SRV", data);
 }

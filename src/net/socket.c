@@ -3,7 +3,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <ifaddrs.h>
 #include <linux/errqueue.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
@@ -297,4 +299,45 @@ void net_pktinfo_set(struct msghdr *hdr, void *space, const struct net_addr *loc
 		memcpy(&info.ipi_spec_dst, local->ip, sizeof(info.ipi_spec_dst));
 		memcpy(data, &info, sizeof(info));
 	}
+}
+
+/* --- the machine -------------------------------------------------------------------------------
+ */
+
+/* 0: no use; otherwise the larger the better. */
+static int rank(const struct ifaddrs *ifa, struct net_addr *addr_r)
+{
+	bool is_v4;
+
+	if (!ifa->ifa_addr || !(ifa->ifa_flags & IFF_UP) ||
+	    (ifa->ifa_addr->sa_family != AF_INET && ifa->ifa_addr->sa_family != AF_INET6)) {
+		return 0;
+	}
+	net_addr_from_sockaddr(ifa->ifa_addr, addr_r);
+	is_v4 = addr_r->family == 4;
+	if (addr_r->family == 6 && addr_r->ip[0] == 0xfe && (addr_r->ip[1] & 0xc0) == 0x80) {
+		return 0; /* link-local */
+	}
+	return (net_addr_is_loopback(addr_r) ? 1 : 3) + is_v4;
+}
+
+bool net_own_addr(uint8_t family, struct net_addr *addr_r)
+{
+	struct ifaddrs *list = NULL;
+	struct net_addr addr;
+	int best = 0;
+
+	if (getifaddrs(&list)) {
+		return false;
+	}
+	for (const struct ifaddrs *ifa = list; ifa; ifa = ifa->ifa_next) {
+		int r = rank(ifa, &addr);
+
+		if (r > best && (family == 0 || family == addr.family)) {
+			best = r;
+			*addr_r = addr;
+		}
+	}
+	freeifaddrs(list);
+	return best > 0;
 }

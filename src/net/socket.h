@@ -9,6 +9,10 @@
 
 #include <sys/socket.h>
 
+/* The machine's first address of @family (4, 6, 0: either) that others can reach: IPv4 rather than
+ * IPv6, the loopback at last. false: there is none, *addr_r is as it was. */
+bool net_own_addr(uint8_t family, struct net_addr *addr_r);
+
 /* Is the address free? Binds @type (SOCK_DGRAM, SOCK_STREAM) to it without SO_REUSEPORT, so that
  * another process there is noticed, and closes again. @bound_r gets the port when 0 was asked.
  * 0 or -errno. */

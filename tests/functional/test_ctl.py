@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import BUILD, ROOT, WAIT_S
+from conftest import BUILD, ROOT, WAIT_S, free_port
 from siplib import ringing
 
 
@@ -234,6 +234,17 @@ def test_dns_records_make_up_a_name_for_an_address(one):
     rs = one.json("dns-records")["records"]
     assert {"name": "sip.example.com.", "type": "A", "data": "127.0.0.1"} in rs
     assert any(r["type"] == "SRV" and r["data"].endswith(" sip.example.com.") for r in rs)
+
+
+def test_dns_records_have_the_address_of_a_name_in_the_domain(make_server):
+    s = make_server(workers=1, name="sip.example.com", domains=("example.com", "notexample.com"), listen=
+                    '{ transport = "udp"; address = "127.0.0.7"; port = %d; }' % free_port())
+    rs = s.json("dns-records")["records"]
+    assert [r for r in rs if r["type"] in ("A", "AAAA")] == [{"name": "sip.example.com.", "type": "A", "data": "127.0.0.7"}]
+    s = make_server(workers=1, name="sip.example.com", listen='{ transport = "udp"; address = "0.0.0.0"; port = %d; }'
+                    % free_port())
+    got = [r for r in s.json("dns-records")["records"] if r["type"] == "A"]
+    assert len(got) == 1 and got[0]["name"] == "sip.example.com." and got[0]["data"] != "0.0.0.0"
 
 
 def test_flows_are_those_of_bindings(make_server, peer, workers):
