@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "conf/conf.h"
+#include "module/loader.h"
 #include "util/log.h"
 
 #define DEFAULT_FILE BELFRY_SYSCONFDIR "/belfry.conf"
@@ -26,6 +27,7 @@ static void usage(FILE *out)
 static void version(void)
 {
 	static const char *const transports[] = { "udp", "tcp", "tls", "ws", "wss" };
+	char folder[PATH_MAX];
 
 	(void)printf("belfryd %s\ntransports:", PACKAGE_VERSION);
 	for (int i = CONF_UDP; i <= CONF_WSS; i++) {
@@ -33,8 +35,9 @@ static void version(void)
 			(void)printf(" %s", transports[i]);
 		}
 	}
+	module_default_folder(folder);
 	(void)printf("\njournal and watchdog: %s\nmodules in: %s\n",
-	             log_has_journal() ? "yes" : "no", BELFRY_MODULE_DIR);
+	             log_has_journal() ? "yes" : "no", folder);
 }
 
 int options_parse(int argc, char **argv, struct options *o_r)

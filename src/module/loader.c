@@ -145,7 +145,7 @@ int module_add(struct module_loader *loader, const struct belfry_module *module,
 }
 
 /* Where the modules of the build tree are that this program was built in. */
-static bool build_tree_file(struct str name, char out[PATH_MAX])
+static bool build_tree_folder(char out[PATH_MAX])
 {
 	char exe[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
@@ -161,22 +161,24 @@ static bool build_tree_file(struct str name, char out[PATH_MAX])
 	}
 	*slash = '\0';
 	n = snprintf(out, PATH_MAX, "%s/../modules/.libs", exe);
-	if (n >= PATH_MAX || access(out, F_OK)) {
-		return false;
+	return n < PATH_MAX && access(out, F_OK) == 0;
+}
+
+void module_default_folder(char out[PATH_MAX])
+{
+	if (!build_tree_folder(out)) {
+		(void)snprintf(out, PATH_MAX, "%s", BELFRY_MODULE_DIR);
 	}
-	n = snprintf(out, PATH_MAX, "%s/../modules/.libs/%.*s.so", exe, STR_FMT(name));
-	return n < PATH_MAX;
 }
 
 static bool module_file(struct str dir, struct str name, char out[PATH_MAX])
 {
+	char folder[PATH_MAX];
 	int n;
 
 	if (dir.n == 0) {
-		if (build_tree_file(name, out)) {
-			return true;
-		}
-		dir = STR(BELFRY_MODULE_DIR);
+		module_default_folder(folder);
+		dir = str_from(folder);
 	}
 	n = snprintf(out, PATH_MAX, "%.*s/%.*s.so", STR_FMT(dir), STR_FMT(name));
 	return n < PATH_MAX;

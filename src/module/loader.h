@@ -8,7 +8,12 @@
 #include "belfry/module.h"
 #include "conf/conf.h"
 
+#include <limits.h>
+
 struct module_loader;
+
+/* Of the build tree when this program runs from there, else of the installed modules. */
+void module_default_folder(char out[PATH_MAX]);
 
 struct module_loader *module_loader_new(void); /* NULL: out of memory */
 /* The list only: what has been opened stays open. */
