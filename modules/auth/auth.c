@@ -645,7 +645,7 @@ static const struct belfry_command auth_commands[] = {
 	{ 0 },
 };
 
-#define AUTH_HELP "digest authentications by result"
+#define AUTH_HELP "Digest authentications by result"
 
 static const struct belfry_counter auth_counters[] = {
 	[COUNT_OK] = { "belfry_auth_total", "result=\"ok\"", AUTH_HELP },

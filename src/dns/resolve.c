@@ -302,7 +302,7 @@ static int register_all(struct dns_resolver *r)
 	const struct counter_def def = {
 		.type = COUNTER_HISTOGRAM,
 		.name = "belfry_dns_seconds",
-		.help = "Time to resolve a host name by RFC 3263",
+		.help = "Time to find where a host name leads (RFC 3263), in seconds",
 		.bounds = bounds,
 		.bounds_n = sizeof(bounds) / sizeof(bounds[0]),
 		.scale = 1e-6,

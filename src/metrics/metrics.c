@@ -69,7 +69,7 @@ static void add_lag(struct page *page, struct workers *workers)
 	static const char name[] = "belfry_worker_loop_lag_seconds";
 	char labels[32];
 
-	heading(page, name, "time a worker's loop needed for its last turn, in seconds", "gauge");
+	heading(page, name, "Time that a worker's last turn took, in seconds", "gauge");
 	for (unsigned i = 0; i < workers_n(workers); i++) {
 		(void)snprintf(labels, sizeof(labels), "worker=\"%u\"", i);
 		line(page, name, labels, (double)worker_lag_us(workers_get(workers, i)) * 1e-6);

@@ -64,7 +64,7 @@ static int register_counters(struct proxy *p)
 	struct counter_def rejected = {
 		.type = COUNTER_COUNTER,
 		.name = "belfry_rejected_total",
-		.help = "Requests refused by this server",
+		.help = "Requests, messages and connections refused, by reason",
 	};
 	int err = register_one(p, &setup, &p->ids.setup);
 

@@ -73,17 +73,17 @@ static void register_messages(struct tp_counts *c, struct registrar *r)
 	for (int m = 0; m < SIP_M_COUNT; m++) {
 		for (int p = 0; p < TP_N; p++) {
 			c->requests[m][p] = add(r, COUNTER_COUNTER, "belfry_requests_total",
-			                        request_labels[m][p], "requests received");
+			                        request_labels[m][p], "Requests received");
 		}
 		for (int cls = 1; cls < TP_CLASSES; cls++) {
 			c->responses[cls][m] =
 				add(r, COUNTER_COUNTER, "belfry_responses_total",
-			            response_labels[m][cls - 1], "responses received");
+			            response_labels[m][cls - 1], "Responses received");
 		}
 		c->responses[0][m] = c->responses[TP_CLASSES - 1][m]; /* no such class is parsed */
 	}
 	c->parse_errors = add(r, COUNTER_COUNTER, "belfry_parse_errors_total", NULL,
-	                      "messages received that could not be parsed");
+	                      "Messages received that could not be parsed");
 }
 
 int tp_counts_register(struct tp_counts *c, struct counters *counters)
@@ -93,15 +93,15 @@ int tp_counts_register(struct tp_counts *c, struct counters *counters)
 	register_messages(c, &r);
 	for (int i = 0; i < TP_DROP_N; i++) {
 		c->dropped[i] = add(&r, COUNTER_COUNTER, "belfry_udp_dropped_total", drop_labels[i],
-		                    "datagrams dropped, not answered or not sent");
+		                    "Datagrams dropped, not answered or not sent");
 	}
 	for (int i = 0; i < TP_REJECT_N; i++) {
 		c->rejected[i] = add(&r, COUNTER_COUNTER, "belfry_rejected_total", reject_labels[i],
-		                     "refused for a limit or a rule");
+		                     "Requests, messages and connections refused, by reason");
 	}
 	for (int i = TP_TCP; i < TP_N; i++) {
 		c->connections[i] = add(&r, COUNTER_GAUGE, "belfry_connections", proto_labels[i],
-		                        "open connections");
+		                        "Open stream connections");
 	}
 	c->icmp_errors = add(&r, COUNTER_COUNTER, "belfry_icmp_errors_total", NULL,
 	                     "ICMP errors for datagrams sent");

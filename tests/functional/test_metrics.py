@@ -2,12 +2,14 @@
 """The page /metrics for Prometheus."""
 import json
 import re
+import socket
 import urllib.error
 import urllib.request
 
 import pytest
 
 from conftest import ROOT, WAIT_S, free_port
+from siplib import digest
 
 
 @pytest.fixture
@@ -183,6 +185,123 @@ def test_registrations_are_counted_by_their_result(measured, peer):
         bob.register(expires=5, expect=423)
     with moved(measured, 'belfry_registrations_total{result="malformed"}'):
         bob.register(contact="*", expires=60, expect=400)
+    with moved(measured, 'belfry_registrations_total{result="unknown"}'):
+        bob.register(to="<sip:bob@elsewhere.example>", expect=404)
+    with moved(measured, 'belfry_registrations_total{result="extension"}'):
+        bob.register(headers=["Require: teleport"], expect=420)
+
+
+def refused(name):
+    return 'belfry_rejected_total{reason="%s"}' % name
+
+
+def test_help_is_one_sentence_with_the_unit(measured):
+    for name, text in re.findall(r"^# HELP (\S+) (.*)$", page(measured), re.M):
+        assert not text[0].islower() and (not name.endswith("_seconds") or text.endswith("in seconds")), name
+
+
+@pytest.fixture
+def busy(make_server, peer):
+    """Rules, trunks and small limits; a peer and a trunk's other end."""
+    port, dead = free_port(), free_port()
+    trunk = peer(None)
+    s = make_server(workers=2, server="max_connections = 8; message_timeout = 1;", relay="any", extra="""
+metrics: { listen = "127.0.0.1:%d"; };
+routes = ( { match: { user = "900*"; }; reject = 403; }, { match: { user = "old"; }; redirect = "sip:new@example.net"; },
+  { match: { user = "+*"; }; to = "trunk:full"; }, { match: { user = "twice"; }; to = "trunk:dead"; } );
+trunks: { full: { targets = ( "sip:%s" ); probe = 0; max_calls = 1; };
+  dead: { targets = ( "sip:127.0.0.1:%d", "sip:127.0.0.1:%d;transport=tcp" ); probe = 0; }; };
+""" % (port, trunk.hostport, dead, dead))
+    s.metrics = "http://127.0.0.1:%d/metrics" % port
+    trunk.server = s
+    return s, peer(s), trunk
+
+
+@pytest.mark.parametrize("name, method, uri, status, kw", [
+    (refused("rule"), "MESSAGE", "sip:900@example.com", 403, {}),
+    ("belfry_redirected_total", "MESSAGE", "sip:old@example.com", 302, {}),
+    (refused("method"), "NONSENSE", "sip:example.com", 501, {}),
+    (refused("scheme"), "MESSAGE", "foo:x", 416, {}),
+    (refused("not_found"), "MESSAGE", "sip:x@127.0.0.1:{port}", 404, {}),
+    (refused("parse"), "MESSAGE", "sip:x@example.com", 400, {"headers": ["Content-Length: -5"]}),
+    (refused("syntax"), "MESSAGE", "sip:x@example.com", 400, {"headers": ["Route: <sip:x"]}),
+    (refused("max_breadth"), "MESSAGE", "sip:two@example.com", 440, {"headers": ["Max-Breadth: 0"]}),
+    ("belfry_failovers_total", "MESSAGE", "sip:twice@example.com", 500, {}),
+    ("belfry_icmp_errors_total", "MESSAGE", "sip:twice@example.com", 500, {}),
+])
+def test_each_refusal_of_a_request_moves_its_counter(busy, name, method, uri, status, kw):
+    server, alice, _ = busy
+    server.ctl("location", "add", "two@example.com", "sip:192.0.2.1")
+    with moved(server, name):
+        assert alice.ask(alice.request(method, uri.format(port=server.port), **kw)).status == status
+
+
+def test_limits_of_trunks_and_drain_move_their_counters(busy, peer):
+    server, alice, trunk = busy
+    inv = alice.request("INVITE", "sip:+1@example.com")
+    alice.send(inv.raw)
+    got = trunk.expect("INVITE")
+    with moved(server, refused("max_calls")):
+        assert alice.ask(alice.request("INVITE", "sip:+2@example.com")).status == 503
+    server.ctl("drain")
+    with moved(server, refused("drain")):
+        assert alice.ask(alice.request("INVITE", "sip:+3@example.com")).status == 503
+    trunk.reply(got, 486, "Busy Here")
+
+
+@pytest.mark.parametrize("reason, data", [
+    ("no_content_length", b"{start}\r\n\r\n"), ("message_too_large", b"{start}\r\nContent-Length: 900000\r\n\r\n"),
+    ("message_timeout", b"{start}"), ("not_sip", b"\x16\x03\x01\x02\x00garbage\r\n\r\n")])
+def test_what_ends_a_connection_moves_its_counter(busy, reason, data):
+    server, alice, _ = busy
+    start = alice.request("MESSAGE", "sip:x@example.com").raw.split(b"\r\nContent-Length")[0]
+    with moved(server, refused(reason)), socket.create_connection(server.addr(), WAIT_S) as s:
+        s.sendall(data.replace(b"{start}", start))
+        while s.recv(1000):
+            pass
+
+
+def test_too_many_connections_and_stray_datagrams_move_their_counters(busy):
+    server, alice, _ = busy
+    with moved(server, refused("connection_limit")):
+        many = [socket.create_connection(server.addr(), WAIT_S) for _ in range(12)]
+        server.wait_for(lambda: value(page(server), refused("connection_limit")) > 0, "a connection too many")
+        for s in many:
+            s.close()
+    with moved(server, "belfry_stray_responses_total"):
+        alice.send(b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.1:%d;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\n"
+                   b"To: <sip:a@b>;tag=2\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n" % server.port)
+    with moved(server, 'belfry_udp_dropped_total{reason="not_sip"}'):
+        alice.send(b"\x01\x02\x03")
+
+
+def test_each_result_of_a_registration_and_of_digest_moves_its_counter(make_server, peer):
+    port = free_port()
+    s = make_server(workers=2, auth="max_failures = 3; ban_time = 2;", extra='metrics: { listen = "127.0.0.1:%d"; };' % port)
+    s.metrics = "http://127.0.0.1:%d/metrics" % port
+    for user in ("alice", "bob"):
+        s.ctl("user", "add", user + "@example.com", "--password-stdin", stdin="pw\n")
+    bob = peer(s, user="bob")
+
+    def register(family, result, status, **kw):
+        with moved(s, 'belfry_%s_total{result="%s"}' % (family, result)):
+            kw.setdefault("password", "pw")
+            assert bob.register(expect=None, **kw).status == status
+    register("auth", "challenge", 401, password=None)
+    register("auth", "ok", 200)
+    register("auth", "denied", 403, to="<sip:alice@example.com>")
+    register("registrations", "ok", 200)
+    register("registrations", "stale", 500, cseq=1)
+    register("registrations", "denied", 403, contact=", ".join("<sip:b@192.0.2.%d>" % i for i in range(1, 20)))
+    register("auth", "malformed", 400, password=None, headers=[
+        "Authorization: " + re.sub("uri=\"[^\"]*\"", 'uri="sip:elsewhere"', digest(bob.register(expect=401), "REGISTER",
+                                   "sip:example.com", "bob", "pw"))])
+    for _ in range(3):
+        register("auth", "failed", 401, password="wrong")
+    with moved(s, 'belfry_udp_dropped_total{reason="banned"}'):
+        bob.send(bob.request("OPTIONS", "sip:example.com").raw)
+    with moved(s, refused("banned")):
+        socket.create_connection(s.addr(), WAIT_S).close()
 
 
 def test_flows_are_counted_while_they_live(measured, peer):
