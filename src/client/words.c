@@ -92,12 +92,12 @@ const char *words_near(const json_t *commands, char **words, int n)
 /* --- a password ---------------------------------------------------------------------------------
  */
 
-/* A line of the standard input without its end, unseen on a terminal. NULL: none. */
-static const char *read_secret(char space[PASSWORD_MAX])
+/* A line of the standard input, unseen on a terminal. NULL: none. */
+static char *read_secret(char space[PASSWORD_MAX])
 {
 	struct termios old, quiet;
 	bool is_tty = tcgetattr(STDIN_FILENO, &old) == 0;
-	const char *line;
+	char *line;
 
 	if (is_tty) {
 		quiet = old;
@@ -110,10 +110,19 @@ static const char *read_secret(char space[PASSWORD_MAX])
 		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
 		(void)fputc('\n', stderr);
 	}
-	if (line) {
-		space[strcspn(space, "\r\n")] = '\0';
+	return line;
+}
+
+/* The line's end goes. What is cut off would be another password. */
+static const char *check_secret(char *secret)
+{
+	size_t n = strlen(secret);
+
+	if (n + 1 == PASSWORD_MAX && secret[n - 1] != '\n') {
+		return "the password is too long";
 	}
-	return line && *space ? line : NULL;
+	secret[strcspn(secret, "\r\n")] = '\0';
+	return *secret ? NULL : "nothing came from the standard input";
 }
 
 /* --- parameters ---------------------------------------------------------------------------------
@@ -181,18 +190,18 @@ static const char *set(json_t *params, const char *name, json_t *value)
 static const char *set_secret(json_t *params, const char *name)
 {
 	char space[PASSWORD_MAX];
-	const char *secret = read_secret(space), *why;
+	char *secret = read_secret(space);
+	const char *why = secret ? check_secret(secret) : "nothing came from the standard input";
 
-	why = secret ? set(params, name, json_string(secret))
-	             : "nothing came from the standard input";
+	why = why ? why : set(params, name, json_string(secret));
 	explicit_bzero(space, sizeof(space));
 	return why;
 }
 
-/* The content of a file. */
+/* The content of a file; of the standard input when it is called `-`. */
 static const char *set_file(json_t *params, const char *name, const char *path)
 {
-	FILE *f = fopen(path, "rbe");
+	FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rbe");
 	char *text = f ? malloc(FILE_SIZE_MAX + 1) : NULL;
 	size_t n = text ? fread(text, 1, FILE_SIZE_MAX + 1, f) : 0;
 	const char *why = NULL;
@@ -201,10 +210,12 @@ static const char *set_file(json_t *params, const char *name, const char *path)
 		why = "the file cannot be read";
 	} else if (n > FILE_SIZE_MAX) {
 		why = "the file is too large";
+	} else if (n == 0) {
+		why = "the file is empty";
 	} else {
 		why = set(params, name, json_stringn(text, n));
 	}
-	if (f) {
+	if (f && f != stdin) {
 		(void)fclose(f);
 	}
 	free(text);

@@ -101,6 +101,16 @@ def test_exit_codes(one, tmp_path):
     assert run("-V").returncode == 0
 
 
+def test_a_password_is_taken_whole_or_refused(one):
+    r = one.ctl("user", "add", "long@example.com", "--password-stdin", stdin="x" * 1022 + "\n")
+    assert r.returncode == 0
+    r = one.ctl("user", "passwd", "long@example.com", "--password-stdin", stdin="x" * 1023 + "\n", check=False)
+    assert r.returncode == 64 and "the password is too long" in r.stderr
+    for nothing in ("", "\n"):
+        r = one.ctl("user", "passwd", "long@example.com", "--password-stdin", stdin=nothing, check=False)
+        assert r.returncode == 64 and "nothing came" in r.stderr
+
+
 def test_raw_result_is_one_line_of_json(one):
     out = one.ctl("--json", "location", "list").stdout
     assert out == '{"bindings":[]}\n'

@@ -162,6 +162,14 @@ def test_a_banned_source_is_told(server, peer):
     place(got, "auth.max_failures", "the source is banned")
 
 
+def test_a_message_from_the_standard_input_is_explained_and_an_empty_one_refused(server, peer):
+    m = peer(server).request("INVITE", "sip:bob@example.com", max_forwards=0)
+    r = server.ctl("explain", "--message", "-", stdin=m.raw.decode())
+    assert "refused with 483 Too Many Hops" in r.stdout
+    r = server.ctl("explain", "--message", "-", stdin="", check=False)
+    assert r.returncode == 64 and "the file is empty" in r.stderr
+
+
 def test_explain_refuses_what_makes_no_request(server, tmp_path):
     for args in (["INVITE"], [], ["--from", "sip:a@b"]):
         assert server.ctl("explain", *args, check=False).returncode == 64, args
