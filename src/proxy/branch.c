@@ -272,7 +272,9 @@ void proxy_branch_start(struct belfry_req *req, struct proxy_target *target, uns
 	req->pending++;
 	if (target->conf_trunk && !proxy_trunk_enter(req, target)) {
 		note_s(req, "trunks", "max_calls of trunk %s is reached", target->conf_trunk->name);
-		proxy_count(req->p, req->p->ids.rejected[REFUSED_MAX_CALLS]);
+		if (!req->dry) {
+			proxy_count(req->p, req->p->ids.rejected[REFUSED_MAX_CALLS]);
+		}
 		br->is_refused = true;
 		br->last_error = BELFRY_EFULL;
 		give_up(br);

@@ -151,6 +151,24 @@ def test_explain_counts_nothing(server, peer):
     assert still() == before
 
 
+def test_explain_of_a_full_trunk_or_a_redirect_counts_nothing(make_server, peer, workers):
+    trunk = peer(None)
+    server = make_server(workers=workers, extra="""
+routes = ( { match: { user = "+*"; }; to = "trunk:full"; }, { match: { user = "old"; }; redirect = "sip:new@example.net"; } );
+trunks: { full: { targets = ( "sip:%s" ); probe = 0; max_calls = 1; }; };""" % trunk.hostport)
+    trunk.server, alice = server, peer(server)
+    inv = alice.request("INVITE", "sip:+1@example.com")
+    alice.send(inv.raw)
+    got = trunk.expect("INVITE")
+    still = lambda: [c for c in server.json("stats")["counters"] if not c["name"].startswith("belfry_retransmissions")]
+    before = still()
+    place(decisions(server, "INVITE", "sip:+2@example.com"), "trunks", "max_calls of trunk full is reached")
+    place(decisions(server, "INVITE", "sip:old@example.com"), "routes", "redirected to sip:new@example.net")
+    assert still() == before and server.json("trunks")["trunks"][0]["calls"] == 1
+    trunk.reply(got, 486, "Busy Here")
+    alice.ack(inv, alice.final(inv))
+
+
 def test_a_banned_source_is_told(server, peer):
     alice = peer(server, user="alice", ip="127.0.0.1")
     for _ in range(20):
