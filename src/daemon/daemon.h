@@ -83,6 +83,9 @@ void loop_fini(struct daemon *d);
 void loop_drain_mailbox(struct daemon *d);
 uint64_t loop_now_ms(void);
 
+/* gauges.c: what the metrics page is made from. */
+struct metrics_source daemon_metrics(struct daemon *d);
+
 /* config.c: reads and checks; what is wrong is told on stderr or in *error_r. */
 int config_load(const struct options *o, struct module_loader *loader, struct conf **conf_r,
                 char **error_r);

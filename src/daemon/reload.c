@@ -143,7 +143,7 @@ static void on_workers_adopted(struct job *job, void *ctx)
 static int prepare_metrics(struct reload *r, char **error_r)
 {
 	struct daemon *d = r->d;
-	const struct metrics_source source = { .counters = d->counters, .workers = d->workers };
+	const struct metrics_source source = daemon_metrics(d);
 
 	*error_r = NULL;
 	if (str_eq(r->conf->metrics.listen, d->conf->metrics.listen)) {

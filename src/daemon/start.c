@@ -70,7 +70,7 @@ static int make_workers(struct daemon *d)
 
 static int bind_metrics(struct daemon *d, char **error_r)
 {
-	const struct metrics_source source = { .counters = d->counters, .workers = d->workers };
+	const struct metrics_source source = daemon_metrics(d);
 
 	*error_r = NULL;
 	if (d->conf->metrics.listen.n == 0) {

@@ -27,13 +27,13 @@ struct metrics {
 /* --- the page -----------------------------------------------------------------------------------
  */
 
-struct page {
+struct metrics_page {
 	struct evbuffer *out;
 	const char *last; /* name whose HELP and TYPE have been written */
 	bool failed;
 };
 
-static void heading(struct page *page, const char *name, const char *help, const char *type)
+static void heading(struct metrics_page *page, const char *name, const char *help, const char *type)
 {
 	if (page->last && strcmp(page->last, name) == 0) {
 		return;
@@ -43,7 +43,7 @@ static void heading(struct page *page, const char *name, const char *help, const
 	                                    name, type) < 0;
 }
 
-static void line(struct page *page, const char *name, const char *labels, double value)
+static void line(struct metrics_page *page, const char *name, const char *labels, double value)
 {
 	const char *open = labels && *labels ? "{" : "", *close = *open ? "}" : "";
 
@@ -64,7 +64,7 @@ static void add_counter(void *arg, const struct counter_def *def, const char *na
 	line(arg, name, labels, value);
 }
 
-static void add_lag(struct page *page, struct workers *workers)
+static void add_lag(struct metrics_page *page, struct workers *workers)
 {
 	static const char name[] = "belfry_worker_loop_lag_seconds";
 	char labels[32];
@@ -76,11 +76,21 @@ static void add_lag(struct page *page, struct workers *workers)
 	}
 }
 
+void metrics_gauge(struct metrics_page *page, const char *name, const char *help,
+                   const char *labels, double value)
+{
+	heading(page, name, help, "gauge");
+	line(page, name, labels, value);
+}
+
 bool metrics_print(const struct metrics_source *source, struct evbuffer *out)
 {
-	struct page page = { .out = out };
+	struct metrics_page page = { .out = out };
 
 	counters_each(source->counters, add_counter, &page);
+	if (source->gauges) {
+		source->gauges(&page, source->arg);
+	}
 	if (source->workers) {
 		add_lag(&page, source->workers);
 	}

@@ -12,11 +12,21 @@ struct event_base;
 struct evbuffer;
 struct workers;
 struct metrics;
+struct metrics_page;
+
+/* Gauges that are no counters: says them by metrics_gauge(), those of one name in a row. */
+typedef void(metrics_gauges_cb)(struct metrics_page *page, void *arg);
 
 struct metrics_source {
 	struct counters *counters;
-	struct workers *workers; /* may be NULL */
+	struct workers *workers;   /* may be NULL */
+	metrics_gauges_cb *gauges; /* may be NULL */
+	void *arg;
 };
+
+/* @labels as `a="b",c="d"`. */
+void metrics_gauge(struct metrics_page *page, const char *name, const char *help,
+                   const char *labels, double value);
 
 /* Listens at once. -errno with *error_r (heap). @source is copied. */
 int metrics_new(struct event_base *base, const struct net_addr *addr,

@@ -104,3 +104,7 @@ struct proxy_trunk_info {
 };
 typedef void(proxy_trunk_cb)(void *arg, const struct proxy_trunk_info *info);
 void proxy_each_trunk(struct proxy *p, proxy_trunk_cb *cb, void *arg);
+/* The same on any thread, for the trunks of @conf; without checked_ms_ago. */
+struct conf;
+void proxy_shared_each_trunk(struct proxy_shared *shared, const struct conf *conf,
+                             proxy_trunk_cb *cb, void *arg);

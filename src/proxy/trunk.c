@@ -45,14 +45,22 @@ void proxy_shared_free(struct proxy_shared *shared)
 	free(shared);
 }
 
+static struct trunk *trunk_known(const struct proxy_shared *shared, struct str name)
+{
+	struct trunk *t = shared->trunks;
+
+	while (t && !str_eq(str_from(t->name), name)) {
+		t = t->next;
+	}
+	return t;
+}
+
 static struct trunk *trunk_get(struct proxy_shared *shared, struct str name)
 {
-	struct trunk *t;
+	struct trunk *t = trunk_known(shared, name);
 
-	for (t = shared->trunks; t; t = t->next) {
-		if (str_eq(str_from(t->name), name)) {
-			return t;
-		}
+	if (t) {
+		return t;
 	}
 	t = calloc(1, sizeof(*t));
 	if (t == NULL) {
@@ -68,14 +76,22 @@ static struct trunk *trunk_get(struct proxy_shared *shared, struct str name)
 	return t;
 }
 
+static struct trunk_target *target_known(const struct trunk *trunk, struct str uri)
+{
+	struct trunk_target *t = trunk->targets;
+
+	while (t && !str_eq(str_from(t->uri), uri)) {
+		t = t->next;
+	}
+	return t;
+}
+
 static struct trunk_target *target_get(struct trunk *trunk, struct str uri)
 {
-	struct trunk_target *t;
+	struct trunk_target *t = target_known(trunk, uri);
 
-	for (t = trunk->targets; t; t = t->next) {
-		if (str_eq(str_from(t->uri), uri)) {
-			return t;
-		}
+	if (t) {
+		return t;
 	}
 	t = calloc(1, sizeof(*t));
 	if (t == NULL) {
@@ -376,4 +392,38 @@ void proxy_each_trunk(struct proxy *p, proxy_trunk_cb *cb, void *arg)
 			cb(arg, &info);
 		}
 	}
+}
+
+static void tell_targets(const struct conf_trunk *conf, const struct trunk *trunk,
+                         proxy_trunk_cb *cb, void *arg)
+{
+	for (size_t k = 0; k < conf->targets.n; k++) {
+		const struct trunk_target *t = target_known(trunk, conf->targets.v[k]);
+		int state = t ? atomic_load(&t->state) : TRUNK_UNKNOWN;
+		struct proxy_trunk_info info = {
+			.trunk = conf->name,
+			.target = conf->targets.v[k],
+			.is_known = state != TRUNK_UNKNOWN,
+			.up = state != TRUNK_DOWN,
+			.last_status = t ? atomic_load(&t->status) : 0,
+			.checked_ms_ago = UINT64_MAX,
+			.calls = atomic_load(&trunk->calls),
+		};
+
+		cb(arg, &info);
+	}
+}
+
+void proxy_shared_each_trunk(struct proxy_shared *shared, const struct conf *conf,
+                             proxy_trunk_cb *cb, void *arg)
+{
+	pthread_mutex_lock(&shared->lock);
+	for (size_t i = 0; i < conf->trunks_n; i++) {
+		const struct trunk *trunk = trunk_known(shared, conf->trunks[i].name);
+
+		if (trunk) {
+			tell_targets(&conf->trunks[i], trunk, cb, arg);
+		}
+	}
+	pthread_mutex_unlock(&shared->lock);
 }

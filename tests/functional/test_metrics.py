@@ -261,6 +261,23 @@ def test_what_ends_a_connection_moves_its_counter(busy, reason, data):
             pass
 
 
+def test_trunk_targets_are_counted_by_what_requests_have_shown(busy):
+    server, alice, trunk = busy
+    states = lambda: [value(page(server), 'belfry_trunk_targets{state="%s"}' % s) for s in ("up", "down", "unknown")]
+    assert states() == [0, 0, 3]
+    for status, want in ((200, [1, 0, 2]), (503, [0, 1, 2]), (404, [1, 0, 2])):
+        m = alice.request("MESSAGE", "sip:+1@example.com")
+        alice.send(m.raw)
+        trunk.reply(trunk.expect("MESSAGE"), status, "x")
+        alice.final(m)
+        assert states() == want
+    assert alice.ask(alice.request("MESSAGE", "sip:twice@example.com")).status == 500
+    assert states() == [1, 2, 0]
+    server.conf_file.write_text(re.sub(r"(?s)routes = .*", "", server.conf_file.read_text()))
+    server.ctl("reload")
+    assert states() == [0, 0, 0]
+
+
 def test_too_many_connections_and_stray_datagrams_move_their_counters(busy):
     server, alice, _ = busy
     with moved(server, refused("connection_limit")):

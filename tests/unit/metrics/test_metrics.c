@@ -57,6 +57,30 @@ static const char page[] = "# HELP belfry_a_total as\n"
 			   "belfry_c_seconds_bucket{le=\"+Inf\"} 2\n"
 			   "belfry_c_seconds_sum 0.0055";
 
+static void two_gauges(struct metrics_page *to, void *arg)
+{
+	metrics_gauge(to, "belfry_x", "Help", arg, 1);
+	metrics_gauge(to, "belfry_x", "Help", "a=\"c\"", 0.5);
+}
+
+START_TEST(gauges_that_are_no_counters_are_told)
+{
+	struct metrics_source source = { .counters = counters_with_values(), .gauges = two_gauges };
+	char labels[] = "a=\"b\"", *text;
+	struct evbuffer *out = evbuffer_new();
+
+	source.arg = labels;
+	ck_assert(metrics_print(&source, out));
+	ck_assert_int_eq(evbuffer_add(out, "", 1), 0);
+	text = (char *)evbuffer_pullup(out, -1);
+	ck_assert_msg(strstr(text, "# HELP belfry_x Help\n# TYPE belfry_x gauge\n"
+	                           "belfry_x{a=\"b\"} 1\nbelfry_x{a=\"c\"} 0.5\n") != NULL,
+	              "%s", text);
+	evbuffer_free(out);
+	counters_free(source.counters);
+}
+END_TEST
+
 START_TEST(page_has_help_and_type_once_per_name)
 {
 	struct metrics_source source = { .counters = counters_with_values() };
@@ -151,5 +175,6 @@ START_TEST(address_in_use_is_an_error_that_names_it)
 }
 END_TEST
 
-UNIT_MAIN("metrics/metrics", page_has_help_and_type_once_per_name, page_is_served_and_nothing_else,
+UNIT_MAIN("metrics/metrics", gauges_that_are_no_counters_are_told,
+          page_has_help_and_type_once_per_name, page_is_served_and_nothing_else,
           address_in_use_is_an_error_that_names_it)
