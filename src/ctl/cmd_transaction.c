@@ -21,7 +21,7 @@ static void add_txn(void *arg, const struct txn_info *info)
 	                        info->status, "age", (double)info->age_ms / 1000, "transport",
 	                        ctl_json_str(tp_proto_param(info->flow.proto)), "peer",
 	                        ctl_json_str(net_addr_text(&info->flow.remote, remote)), "uri",
-	                        ctl_json_str(info->ruri), "call_id", ctl_json_str(info->call_id),
+	                        ctl_json_uri(info->ruri), "call_id", ctl_json_str(info->call_id),
 	                        "branch", ctl_json_str(info->branch), "worker", (int)rows->worker);
 
 	rows->failed = json_array_append_new(rows->list, one) != 0 || rows->failed;

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "sip/uri.h"
+
 json_t *ctl_json_str(struct str s)
 {
 	json_t *v = json_stringn(s.p ? s.p : "", s.n);
@@ -16,6 +18,20 @@ json_t *ctl_json_str(struct str s)
 		copy[i] = (unsigned char)copy[i] < 0x80 ? copy[i] : '?';
 	}
 	v = copy ? json_stringn(copy, s.n) : NULL;
+	free(copy);
+	return v;
+}
+
+json_t *ctl_json_uri(struct str s)
+{
+	char *copy = str_dup(s);
+	json_t *v;
+
+	if (!copy) {
+		return NULL;
+	}
+	sip_mask_passwords(copy, s.n);
+	v = ctl_json_str(str_make(copy, s.n));
 	free(copy);
 	return v;
 }

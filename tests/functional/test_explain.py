@@ -263,7 +263,7 @@ def test_why_hides_passwords_in_uris(server, peer):
     alice.send(inv.raw)
     got = bob.expect("INVITE")
     assert "bob:sesame@" in got.uri
-    during = server.ctl("why", inv["Call-ID"]).stdout
+    during = server.ctl("why", inv["Call-ID"]).stdout + server.ctl("transactions").stdout
     bob.reply(got, 486, "Busy Here")
     alice.ack(inv, alice.expect(486))
     server.wait_for(lambda: server.json("why", inv["Call-ID"])["calls"][-1]["status"] == 486, "the end")
