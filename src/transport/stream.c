@@ -249,11 +249,21 @@ uint64_t stream_reuse(struct transport *tp, uint8_t proto, const struct net_addr
 
 static void log_stream(const struct stream *s, const char *event, int err)
 {
+	struct str proto = tp_proto_param(s->flow.proto), remote;
 	char text[NET_ADDR_TEXT];
 
-	log_debug(event, LOG_S("transport", tp_proto_param(s->flow.proto)),
-	          LOG_S("remote", net_addr_text(&s->flow.remote, text)),
-	          LOG_B("accepted", s->flow.accepted), LOG_U("conn", s->flow.conn), LOG_ERR(err));
+	if (log_threshold() > LOG_LVL_DEBUG) {
+		return;
+	}
+	remote = net_addr_text(&s->flow.remote, text);
+	if (err) {
+		log_debug(event, LOG_S("transport", proto), LOG_S("remote", remote),
+		          LOG_B("accepted", s->flow.accepted), LOG_U("conn", s->flow.conn),
+		          LOG_ERR(err));
+	} else {
+		log_debug(event, LOG_S("transport", proto), LOG_S("remote", remote),
+		          LOG_B("accepted", s->flow.accepted), LOG_U("conn", s->flow.conn));
+	}
 }
 
 static void gauge(const struct stream *s, int64_t n)
