@@ -20,8 +20,9 @@ struct ctl_call {
 	ctl_gone_cb *gone;
 	void *gone_arg;
 	struct list texts; /* parameters as text */
-	/* Of a module's command that changes something: its answer waits for the workers. */
+	/* Of reload, and of a module's command that changes something. */
 	struct ctl_env *env;
+	/* Of the latter: its answer waits for the workers. */
 	struct job in_force;
 	json_t *result;
 };

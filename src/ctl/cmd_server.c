@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "ctl/call.h"
 #include "ctl/gather.h"
 #include "ctl/json.h"
 #include "ctl/table.h"
@@ -185,17 +186,32 @@ static void run_stats(struct ctl_call *call, struct ctl_env *env)
 /* --- the process --------------------------------------------------------------------------------
  */
 
+/* What is doubtful in the settings of now; NULL: nothing, or no memory. */
+static json_t *warnings_json(const struct conf *conf)
+{
+	json_t *list = conf && conf->warnings_n > 0 ? json_array() : NULL;
+
+	for (size_t i = 0; list && i < conf->warnings_n; i++) {
+		(void)json_array_append_new(list, ctl_json_str(conf->warnings[i]));
+	}
+	return list;
+}
+
 static void reload_done(const char *error, void *arg)
 {
+	struct ctl_call *call = arg;
+
 	if (error) {
-		ctl_call_fail(arg, CTL_EFAILED, "%s", error);
+		ctl_call_fail(call, CTL_EFAILED, "%s", error);
 	} else {
-		ctl_call_reply(arg, empty());
+		ctl_call_reply(call,
+		               json_pack("{s:o*}", "warnings", warnings_json(call->env->conf)));
 	}
 }
 
 static void run_reload(struct ctl_call *call, struct ctl_env *env)
 {
+	call->env = env;
 	env->reload(env->arg, reload_done, call);
 }
 

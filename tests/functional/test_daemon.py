@@ -379,6 +379,14 @@ def test_call_in_progress_survives_reloads(server, peer):
     assert alice.final(inv).status == 200
 
 
+def test_reload_prints_what_is_doubtful(server):
+    assert server.ctl("reload").stdout == "" and server.json("reload") == {}
+    rewrite(server, 'proxy: { relay = "any";', 'proxy: { relay = "any"; timer_c = 2;')
+    got = server.json("reload")["warnings"]
+    assert len(got) == 1 and re.search(r"belfry.conf:\d+: proxy.timer_c: RFC 3261 16.6", got[0])
+    assert "warnings: " in server.ctl("reload").stdout
+
+
 def test_mode_of_the_control_socket_changes_with_a_reload(server):
     for mode in (0o600, 0o666, 0o640):
         rewrite(server, "control: { ", "control: { mode = %d; " % mode)
