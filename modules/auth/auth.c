@@ -424,6 +424,21 @@ static enum belfry_verdict explain_challenge(struct attempt *a, struct str aor,
 	return BELFRY_CONTINUE;
 }
 
+/* Why it needs none. */
+static void explain_pass(const struct attempt *a)
+{
+	if (belfry_is_trusted(a->req)) {
+		belfry_decide(a->req, "proxy.trusted",
+		              "the source is a trusted peer: no credentials are asked for");
+	} else if (!a->is_register && belfry_is_in_our_dialog(a->req)) {
+		belfry_decide(a->req, "RFC 3261 16.12",
+		              "inside a dialog that this server is on the way of: no credentials "
+		              "are asked for");
+	} else {
+		belfry_decide(a->req, rule_of(a), "no credentials are asked for");
+	}
+}
+
 static enum belfry_verdict explain(struct attempt *a, struct str aor, bool must)
 {
 	enum outcome outcome = AUTH_OK;
@@ -436,7 +451,7 @@ static enum belfry_verdict explain(struct attempt *a, struct str aor, bool must)
 		return pass_as_user(a);
 	}
 	if (!must) {
-		belfry_decide(a->req, rule_of(a), "no credentials are asked for");
+		explain_pass(a);
 		return BELFRY_CONTINUE;
 	}
 	switch (outcome) {

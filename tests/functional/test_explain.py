@@ -85,6 +85,15 @@ def test_what_ends_a_request_is_told_with_its_rule(server, args, rule, text):
     place(decisions(server, *args), rule, text)
 
 
+def test_why_a_peer_is_not_challenged_is_told(make_server):
+    server = make_server(workers=1, relay="users", auth='register = true; calls = "local";', proxy='trusted = ( "127.0.0.9" );')
+    args = "--from", "sip:alice@example.com", "--source", "127.0.0.9"
+    for method in ("INVITE", "REGISTER"):
+        place(decisions(server, method, "sip:example.com", *args), "proxy.trusted", "no credentials are asked for")
+    server = make_server(workers=1)
+    place(decisions(server, "INVITE", "sip:bob@example.com", *args), "auth.calls", "no credentials are asked for")
+
+
 def test_a_register_is_explained_and_changes_nothing(server):
     got = decisions(server, "REGISTER", "sip:alice@example.com", "--source", "127.0.0.1:5099")
     in_order(got, ("auth.register", "challenged with 401"), ("auth.register", "as if alice@example.com"),
