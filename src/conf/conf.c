@@ -320,8 +320,5 @@ const char *conf_needs_restart(const struct conf *old, const struct conf *new_co
 	if (old->workers != new_conf->workers) {
 		return "server.workers";
 	}
-	if (a->trace_ring != b->trace_ring) {
-		return "server.trace_ring";
-	}
 	return registrar_store(old) != registrar_store(new_conf) ? "registrar.store" : NULL;
 }

@@ -205,6 +205,20 @@ static size_t share(size_t all, size_t workers)
 	return n > min ? n : min;
 }
 
+/* The newest that @to has room for. */
+static void move_entries(struct why_ring *to, struct why_ring *from)
+{
+	for (size_t i = from->n < to->n ? from->n : to->n; i > 0; i--) {
+		struct why_entry **e = &from->v[(from->at + from->n - i) % from->n];
+
+		if (*e) {
+			to->v[to->at] = *e;
+			to->at = (to->at + 1) % to->n;
+			*e = NULL;
+		}
+	}
+}
+
 int proxy_ring_update(struct proxy *p)
 {
 	int size = p->w->conf->conf->server.trace_ring;
@@ -221,6 +235,9 @@ int proxy_ring_update(struct proxy *p)
 		}
 		ring->n = n;
 		ring->all = all;
+		if (p->ring) {
+			move_entries(ring, p->ring);
+		}
 	}
 	proxy_ring_free(p);
 	p->ring = ring;
@@ -375,6 +392,7 @@ void proxy_why(struct proxy *p, struct str call_id, proxy_why_cb *cb, void *arg)
 {
 	struct arena arena;
 
+	(void)proxy_follow_settings(p);
 	tell_live(p, call_id, cb, arg);
 	for (size_t i = 1; p->ring && i <= p->ring->n; i++) {
 		const struct why_entry *e = p->ring->v[(p->ring->at + p->ring->n - i) % p->ring->n];

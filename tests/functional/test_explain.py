@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`belfryctl explain` and `belfryctl why`: the decisions, in order, each with what is behind it."""
+import re
+
 import pytest
 from siplib import digest
 
@@ -293,3 +295,7 @@ def test_why_keeps_as_many_calls_as_it_is_told(make_server, peer, workers):
     server.wait_for(lambda: sorted(c["call_id"] for c in server.json("why")["calls"]) == sorted(ids[2:]),
                     "the last three")
     assert server.ctl("why", ids[0], check=False).returncode == 1
+    for size, known in ((2, {2}), (50, {2, 3, 4, 5}), (0, {0})):  # applied live; what fits is kept
+        server.conf_file.write_text(re.sub(r"trace_ring = \d+", "trace_ring = %d" % size, server.conf_file.read_text()))
+        server.ctl("reload")
+        assert len(server.json("why")["calls"]) in known

@@ -182,9 +182,8 @@ END_TEST
 START_TEST(manual_names_what_needs_a_restart)
 {
 	static const char *const names[] = {
-		"server.workers",    "server.user",    "server.group",
-		"server.state_dir",  "server.run_dir", "server.module_dir",
-		"server.trace_ring", "control.socket", "registrar.store",
+		"server.workers", "server.user",       "server.group",   "server.state_dir",
+		"server.run_dir", "server.module_dir", "control.socket", "registrar.store",
 	};
 	char *md = slurp("doc/configuration.md"), *man = slurp("man/belfry.conf.5");
 
