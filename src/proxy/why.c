@@ -21,19 +21,21 @@ struct notes { /* in the request's arena */
 	struct note_rec *first, *last;
 };
 
-/* One allocation: this, its notes, their text. */
+/* One allocation: this, its notes, their text as it came; passwords are masked when it is told. */
 struct why_entry {
 	struct str call_id, method, uri, from, source;
 	int64_t unix_ms;
 	uint64_t serial; /* of all workers */
 	uint32_t took_ms;
 	int status;
+	size_t size; /* bytes, all included */
 	size_t notes_n;
 	struct note_rec notes[]; /* linked */
 };
 
 /* Bytes of each text in an entry: what strangers send makes no large ones. */
-#define TEXT_MAX 1024
+#define TEXT_MAX   1024
+#define ENTRY_STEP 256 /* bytes; so that the next one in this place mostly fits */
 
 /* Each worker has its share of server.trace_ring, or all of a small one: the calls of a moment may
  * be those of one worker. What is older than the last so many of all workers is not told. */
@@ -274,35 +276,41 @@ static size_t packed_n(struct str s)
 	return s.n < TEXT_MAX ? s.n : TEXT_MAX;
 }
 
-/* Kept for people to see. */
 static struct str pack(char **at, struct str s)
 {
 	struct str copy = { *at, packed_n(s) };
 
 	if (copy.n > 0) {
 		memcpy(*at, s.p, copy.n);
-		sip_mask_passwords(*at, copy.n);
 		*at += copy.n;
 	}
 	return copy;
 }
 
-static struct why_entry *entry_new(const struct belfry_req *req)
+/* In place of @old, in its memory if that is enough. NULL: no memory, @old stays. */
+static struct why_entry *entry_new(const struct belfry_req *req, struct why_entry *old)
 {
 	char source[NET_ADDR_TEXT];
 	struct proxy_why why = describe(req, source);
 	size_t n = 0, text_n = packed_n(why.call_id) + packed_n(why.method) + packed_n(why.uri) +
 	                       packed_n(why.from) + packed_n(why.source);
-	struct why_entry *e;
+	struct why_entry *e = old;
+	size_t size;
 	char *at;
 
 	for (const struct note_rec *rec = req->notes->first; rec; rec = rec->next) {
 		text_n += packed_n(rec->s);
 		n++;
 	}
-	e = malloc(sizeof(*e) + n * sizeof(e->notes[0]) + text_n);
-	if (e == NULL) {
-		return NULL;
+	size = sizeof(*e) + n * sizeof(e->notes[0]) + text_n;
+	if (old == NULL || old->size < size) {
+		size = (size + ENTRY_STEP - 1) / ENTRY_STEP * ENTRY_STEP;
+		e = malloc(size);
+		if (e == NULL) {
+			return NULL;
+		}
+		e->size = size;
+		free(old);
 	}
 	at = (char *)&e->notes[n];
 	e->call_id = pack(&at, why.call_id);
@@ -333,9 +341,8 @@ void proxy_ring_keep(struct belfry_req *req)
 	if (ring == NULL || req->notes == NULL || req->dry) {
 		return;
 	}
-	e = entry_new(req);
+	e = entry_new(req, ring->v[ring->at]);
 	if (e) {
-		free(ring->v[ring->at]);
 		ring->v[ring->at] = e;
 		ring->at = (ring->at + 1) % ring->n;
 	}
@@ -404,8 +411,8 @@ void proxy_why(struct proxy *p, struct str call_id, proxy_why_cb *cb, void *arg)
 		arena_init(&arena, &p->w->arenas);
 		why = (struct proxy_why){ .call_id = e->call_id,
 			                  .method = e->method,
-			                  .uri = e->uri,
-			                  .from = e->from,
+			                  .uri = masked(&arena, e->uri),
+			                  .from = masked(&arena, e->from),
 			                  .source = e->source,
 			                  .unix_ms = e->unix_ms,
 			                  .took_ms = e->took_ms,
