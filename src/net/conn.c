@@ -122,6 +122,7 @@ static int queue_rest(struct conn *c, const struct conn_batch *batch, size_t ski
 	}
 	c->last = chunk;
 	c->queued += n;
+	c->env->queued += n;
 	return 0;
 }
 
@@ -161,6 +162,17 @@ void conn_flush(struct conn *c)
 	batch_put(c);
 }
 
+/* A single message that is longer than what is sure may always go. */
+static bool has_room(const struct conn *c, size_t bytes)
+{
+	size_t waits = c->queued + (c->batch ? c->batch->bytes : 0), then = waits + bytes;
+
+	if (waits > 0 && then > CONN_QUEUE_SURE && conn_env_is_full(c->env)) {
+		return false;
+	}
+	return then <= CONN_QUEUE_MAX;
+}
+
 int conn_send(struct conn *c, const struct iovec *iov, unsigned n)
 {
 	size_t bytes = 0;
@@ -168,7 +180,7 @@ int conn_send(struct conn *c, const struct iovec *iov, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		bytes += iov[i].iov_len;
 	}
-	if (c->queued + (c->batch ? c->batch->bytes : 0) + bytes > CONN_QUEUE_MAX) {
+	if (!has_room(c, bytes)) {
 		return -ENOBUFS;
 	}
 	for (unsigned i = 0; i < n; i++) {
@@ -194,6 +206,7 @@ int conn_send(struct conn *c, const struct iovec *iov, unsigned n)
 static void queue_take(struct conn *c, size_t n)
 {
 	c->queued -= n;
+	c->env->queued -= n;
 	c->written += n;
 	while (n > 0) {
 		struct conn_chunk *chunk = c->first;
@@ -337,5 +350,6 @@ void conn_close(struct conn *c)
 		free(chunk);
 	}
 	c->last = NULL;
+	c->env->queued -= c->queued;
 	c->queued = 0;
 }

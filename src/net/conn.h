@@ -15,8 +15,10 @@
 #include <event2/event_struct.h>
 #include <sys/uio.h>
 
-#define CONN_QUEUE_MAX (256U << 10) /* bytes that wait for the peer to read */
-#define CONN_BATCH_MAX 64U          /* pieces of output in a turn before they leave early */
+#define CONN_QUEUE_MAX  (256U << 10) /* bytes that wait for the peer to read */
+#define CONN_QUEUES_MAX (64U << 20)  /* of all connections of a worker; above it each may have: */
+#define CONN_QUEUE_SURE (16U << 10)
+#define CONN_BATCH_MAX  64U /* pieces of output in a turn before they leave early */
 
 struct conn;
 
@@ -47,10 +49,16 @@ struct conn_batch { /* output of this turn: borrowed bytes */
 struct conn_env {
 	struct event_base *base;
 	struct conn_batch *free;
+	size_t queued;            /* bytes that wait, of all */
 	void (*event)(void *arg); /* called first in each event */
 	void *event_arg;
 };
 void conn_env_fini(struct conn_env *env);
+/* Does so much wait for peers to read that it is time to lose patience with them? */
+static inline bool conn_env_is_full(const struct conn_env *env)
+{
+	return env->queued > CONN_QUEUES_MAX;
+}
 
 struct conn_chunk;
 
@@ -71,7 +79,7 @@ struct conn {
  * closed. */
 int conn_open(struct conn *c, struct conn_env *env, int fd, bool is_connecting,
               const struct conn_user *user);
-/* Borrows the bytes until conn_flush(). -ENOBUFS: more than CONN_QUEUE_MAX would wait. -ENOMEM. */
+/* Borrows the bytes until conn_flush(). -ENOBUFS: more would wait than may. -ENOMEM. */
 int conn_send(struct conn *c, const struct iovec *iov, unsigned n);
 /* The turn's end: writes what was sent, copies what the kernel does not take. */
 void conn_flush(struct conn *c);

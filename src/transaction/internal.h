@@ -18,15 +18,18 @@
 /* Of lingering records, over all workers: 5,000 registrations a second for the 32 s of Timer J.
  * Above that rate they linger for a shorter time, still much longer than anybody retransmits. */
 #define TXN_LINGER_BYTES_MAX ((size_t)64 << 20)
-#define TXN_CLIENTS_MAX      (1U << 20) /* client transactions of a worker, lingering ones included */
-#define TXN_TRYING_MS        200        /* RFC 3261 17.2.1 */
-#define TXN_D_MIN_MS         32000      /* RFC 3261 17.1.1.2, Timer D */
-#define TXN_BUCKETS          1024U      /* of destinations and of connections */
-#define TXN_REFUSED_N        4096U      /* refusals inside dialogs remembered for their ACK */
-#define TXN_TAG_LEN          22         /* base64url of 128 bits */
-#define TXN_DETOURS_MAX      1024U /* of a worker; more responses are sent once and forgotten */
-#define TXN_DETOUR_BYTES_MAX ((size_t)4 << 20)
-#define TXN_DOUBT_MS         5000U /* then what was sent to a peer after its FIN has got there */
+/* Of MSGBUF_FULL: from there on a request gets no transaction. Streams go on until 14. */
+#define TXN_LOAD_MAX           10U
+#define TXN_LOAD_MAX_PREFERRED 13U
+#define TXN_CLIENTS_MAX        (1U << 20) /* client transactions of a worker, lingering ones included */
+#define TXN_TRYING_MS          200        /* RFC 3261 17.2.1 */
+#define TXN_D_MIN_MS           32000      /* RFC 3261 17.1.1.2, Timer D */
+#define TXN_BUCKETS            1024U      /* of destinations and of connections */
+#define TXN_REFUSED_N          4096U      /* refusals inside dialogs remembered for their ACK */
+#define TXN_TAG_LEN            22         /* base64url of 128 bits */
+#define TXN_DETOURS_MAX        1024U /* of a worker; more responses are sent once and forgotten */
+#define TXN_DETOUR_BYTES_MAX   ((size_t)4 << 20)
+#define TXN_DOUBT_MS           5000U /* then what was sent to a peer after its FIN has got there */
 
 enum txn_state {
 	TXN_UNUSED, /* a client slot that is free */

@@ -7,16 +7,30 @@
 /* --- limits ------------------------------------------------------------------------------------
  */
 
-/* The last tenth of the transactions is kept for requests inside dialogs and emergency calls. */
+/* Requests inside dialogs and emergency calls. */
+static bool is_preferred(const struct sip_msg *req)
+{
+	return req->to_tag.n > 0 || str_starts_nocase(req->ruri_text, STR("urn:service:sos"));
+}
+
+/* A transaction keeps the buffer of its request. What is left of them is for what goes on: answers,
+ * ACK, CANCEL, and the next requests, if only to refuse them. */
+static bool has_buffers(const struct sip_msg *req)
+{
+	return !req->buf ||
+	       msgbuf_load(req->buf) < (is_preferred(req) ? TXN_LOAD_MAX_PREFERRED : TXN_LOAD_MAX);
+}
+
+/* The last tenth of the transactions is kept for the preferred ones. */
 static bool has_room(const struct txn_layer *l, const struct sip_msg *req)
 {
 	size_t max = (size_t)l->w->conf->conf->server.max_transactions;
 	size_t share = (max + l->w->n - 1) / l->w->n;
 
-	if (req->to_tag.n == 0 && !str_starts_nocase(req->ruri_text, STR("urn:service:sos"))) {
+	if (!is_preferred(req)) {
 		share -= share / 10;
 	}
-	return l->server_open < share;
+	return l->server_open < share && has_buffers(req);
 }
 
 /* --- beginning ---------------------------------------------------------------------------------

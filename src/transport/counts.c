@@ -37,6 +37,7 @@ static const char *const drop_labels[TP_DROP_N] = {
 static const char *const reject_labels[TP_REJECT_N] = {
 	[TP_REJECT_CONNECTION_LIMIT] = "reason=\"connection_limit\"",
 	[TP_REJECT_MESSAGE_TIMEOUT] = "reason=\"message_timeout\"",
+	[TP_REJECT_UNFINISHED] = "reason=\"unfinished_message\"",
 	[TP_REJECT_TOO_LARGE] = "reason=\"message_too_large\"",
 	[TP_REJECT_NO_LENGTH] = "reason=\"no_content_length\"",
 	[TP_REJECT_NOT_SIP] = "reason=\"not_sip\"",

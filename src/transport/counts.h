@@ -23,6 +23,7 @@ enum tp_drop { /* datagrams that were not looked at */
 enum tp_reject { /* connections and stream messages refused */
 	         TP_REJECT_CONNECTION_LIMIT,
 	         TP_REJECT_MESSAGE_TIMEOUT,
+	         TP_REJECT_UNFINISHED,
 	         TP_REJECT_TOO_LARGE,
 	         TP_REJECT_NO_LENGTH,
 	         TP_REJECT_NOT_SIP,

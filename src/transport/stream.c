@@ -23,6 +23,8 @@
 /* After the peer's FIN: who has only stopped sending gets answers this long; most have gone, and a
  * later answer had better go by a new connection (RFC 3261 18.2.2) than into this one. */
 #define HALF_CLOSED_MAX 2000U
+#define UNFINISHED_MS   1000U /* for a message that came in part, whatever others need */
+#define IMPATIENT_MS    2000U /* for output that waits when too much does */
 #define REFUSING_MS     2000U /* for the answer to a message that ends the stream */
 #define DRAINING_MS     2000U /* for the peer to read it and close */
 #define NO_SLOT         UINT32_MAX
@@ -157,6 +159,7 @@ void stream_set_state(struct stream *s, enum stream_state state)
 	s->state_ms = s->tp->w->clock.now_ms;
 	publish(s);
 	if (state != STREAM_OPEN) {
+		stream_finished(s);
 		list_del(&s->by_remote); /* no more requests */
 		peers_del(s->tp->g->peers, &s->peer);
 		stream_watch(s);
@@ -295,6 +298,7 @@ static void stream_free(struct stream *s)
 {
 	conn_close(&s->conn);
 	timer_cancel(s->tp->w->timers, &s->timer);
+	stream_finished(s);
 	list_del(&s->by_remote);
 	peers_del(s->tp->g->peers, &s->peer);
 	list_del(&s->dirty);
@@ -438,6 +442,7 @@ static int stream_new(struct transport *tp, const struct tp_flow *flow, int fd, 
 	s->peer.remote = flow->remote;
 	s->peer.proto = flow->proto;
 	list_init(&s->dirty);
+	list_init(&s->unfinished);
 	err = conn_open(&s->conn, &tp->streams->env, fd, !flow->accepted, &stream_user);
 	err = err ? err : slot_take(s);
 	if (err != 0) {
@@ -508,6 +513,54 @@ int stream_connect(struct transport *tp, const struct tp_flow *flow, struct stre
 	return err;
 }
 
+/* --- messages that are not whole -----------------------------------------------------------------
+ */
+
+void stream_finished(struct stream *s)
+{
+	s->tp->streams->unfinished_bytes -= s->unfinished_n;
+	s->unfinished_n = 0;
+	s->begun_ms = 0;
+	list_del(&s->unfinished);
+}
+
+void stream_unfinished(struct stream *s, bool is_new)
+{
+	struct stream_table *t = s->tp->streams;
+
+	if (is_new) {
+		stream_finished(s);
+		s->begun_ms = s->tp->w->clock.now_ms;
+		list_append(&t->unfinished, &s->unfinished);
+		stream_watch(s);
+	}
+	t->unfinished_bytes += s->buf->cap - s->unfinished_n;
+	s->unfinished_n = s->buf->cap;
+}
+
+static bool is_too_much(struct transport *tp)
+{
+	const struct stream_table *t = tp->streams;
+
+	return t->unfinished_bytes > t->unfinished_max || msgbuf_pool_is_tight(tp->w->bufs);
+}
+
+void streams_shed(struct transport *tp)
+{
+	struct list *oldest = &tp->streams->unfinished;
+	uint64_t now_ms = tp->w->clock.now_ms;
+
+	while (!list_is_empty(oldest) && is_too_much(tp)) {
+		struct stream *s = container_of(oldest->next, struct stream, unfinished);
+
+		if (now_ms - s->begun_ms < UNFINISHED_MS) {
+			return;
+		}
+		tp_count(tp, tp->g->counts.rejected[TP_REJECT_UNFINISHED]);
+		stream_end(s, BELFRY_EFULL);
+	}
+}
+
 /* --- time ----------------------------------------------------------------------------------------
  */
 
@@ -568,6 +621,9 @@ static bool is_open_too_long(struct stream *s, uint64_t now_ms)
 	if (s->begun_ms && now_ms - s->begun_ms >= limit_ms) {
 		tp_count(s->tp, s->tp->g->counts.rejected[TP_REJECT_MESSAGE_TIMEOUT]);
 		return true;
+	}
+	if (limit_ms > IMPATIENT_MS && conn_env_is_full(s->conn.env)) {
+		limit_ms = IMPATIENT_MS;
 	}
 	if (is_stalled(s, now_ms, limit_ms)) {
 		return true;
@@ -636,6 +692,8 @@ int streams_new(struct transport *tp)
 	t->first_free = NO_SLOT;
 	t->buckets = BUCKETS;
 	list_init(&t->dirty);
+	list_init(&t->unfinished);
+	t->unfinished_max = msgbuf_pool_bytes(tp->w->bufs) / 4;
 	t->timer_kind = timers_kind(tp->w->timers, on_timer, tp);
 	t->by_remote = calloc(t->buckets, sizeof(*t->by_remote));
 	t->alive = mmap(NULL, SLOTS_SIZE, PROT_READ | PROT_WRITE,

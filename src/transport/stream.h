@@ -27,6 +27,8 @@ struct stream {
 	struct tp_flow flow; /* flow.conn is its id */
 	struct timer timer;  /* looks after time-outs, or ends a pause */
 	struct list by_remote, dirty;
+	struct list unfinished; /* in the table's while begun_ms is set */
+	uint32_t unfinished_n;  /* bytes of its buffer there */
 	struct peer_entry peer; /* accepted ones: what other workers find it by */
 	struct job end;
 	uint8_t state;
@@ -64,6 +66,8 @@ struct stream_table {
 	struct list *by_remote;  /* those that we opened */
 	size_t buckets;          /* a power of two */
 	struct list dirty;       /* have output in this turn */
+	struct list unfinished;  /* hold a message that is not whole; the oldest first */
+	size_t unfinished_bytes, unfinished_max;
 	int timer_kind;
 };
 
@@ -89,6 +93,11 @@ void stream_end(struct stream *s, int err);
 /* Looks after it soon (time-outs of a message, of output). */
 void stream_watch(struct stream *s);
 void stream_pause(struct stream *s);
+/* It holds a message that is not whole (since now, if @is_new), or does not any more. */
+void stream_unfinished(struct stream *s, bool is_new);
+void stream_finished(struct stream *s);
+/* Ends the oldest of those when they hold too much, or all buffers together are few. */
+void streams_shed(struct transport *tp);
 /* May another worker send on it, or is it even a flow for new requests (@flag)? Any thread. */
 bool stream_has_flag(struct transport_group *g, uint64_t conn, uint32_t flag);
 

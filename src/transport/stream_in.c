@@ -168,11 +168,11 @@ static void frames(struct stream *s)
 		keep_rest(s, off);
 	}
 	if (!s->buf || s->is_paused) {
-		s->begun_ms = 0;
-	} else if (off > 0 || !was_begun) {
-		s->begun_ms = s->tp->w->clock.now_ms;
-		stream_watch(s);
+		stream_finished(s);
+		return;
 	}
+	stream_unfinished(s, off > 0 || !was_begun);
+	streams_shed(s->tp); /* perhaps this one */
 }
 
 /* --- reading -------------------------------------------------------------------------------------
@@ -181,7 +181,7 @@ static void frames(struct stream *s)
 /* Room for more behind what is there. -ENOMEM: no buffer. */
 static int make_room(struct stream *s)
 {
-	struct msgbuf *buf;
+	struct msgbuf *buf = NULL;
 	size_t size = s->is_wide ? WIDE_SIZE : MSGBUF_SIZE - sizeof(struct tp_input);
 
 	if (s->buf && s->n < tp_input_cap(s->buf)) {
@@ -191,8 +191,11 @@ static int make_room(struct stream *s)
 		size = 2 * (size_t)s->buf->cap;
 		size = size < SIP_MSG_MAX ? size : SIP_MSG_MAX + 8;
 	}
-	/* Datagrams cannot wait, streams can: what many of them begin and never end is not all. */
-	buf = msgbuf_pool_is_tight(s->tp->w->bufs) ? NULL : tp_input_buf(s->tp, size);
+	streams_shed(s->tp);
+	/* Datagrams cannot wait, streams can. */
+	if (s->state == STREAM_OPEN && !msgbuf_pool_is_tight(s->tp->w->bufs)) {
+		buf = tp_input_buf(s->tp, size);
+	}
 	if (!buf) {
 		return -ENOMEM;
 	}
@@ -205,6 +208,9 @@ static int make_room(struct stream *s)
 		s->held_n = 0;
 	}
 	s->buf = buf;
+	if (s->begun_ms) {
+		stream_unfinished(s, false);
+	}
 	return 0;
 }
 
@@ -215,7 +221,9 @@ static bool read_once(struct stream *s)
 	ssize_t got;
 
 	if (make_room(s) != 0) {
-		stream_pause(s);
+		if (s->state == STREAM_OPEN) {
+			stream_pause(s);
+		}
 		return false;
 	}
 	room = tp_input_cap(s->buf) - s->n;

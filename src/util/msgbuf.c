@@ -12,7 +12,8 @@ struct msgbuf_pool {
 	/* The home thread's. */
 	struct msgbuf *free;
 	size_t free_n, used;
-	size_t units, limit; /* of those used, in ordinary buffers */
+	size_t limit;
+	_Atomic size_t units; /* of those used, in ordinary buffers; others read it */
 	/* Any thread pushes; the home thread takes all. */
 	_Alignas(CACHE_LINE) _Atomic(struct msgbuf *) returned;
 };
@@ -25,8 +26,9 @@ struct msgbuf_pool *msgbuf_pool_new(size_t limit)
 		return NULL;
 	}
 	pool->free = NULL;
-	pool->free_n = pool->used = pool->units = 0;
+	pool->free_n = pool->used = 0;
 	pool->limit = limit;
+	atomic_init(&pool->units, 0);
 	atomic_init(&pool->returned, NULL);
 	return pool;
 }
@@ -36,10 +38,21 @@ static size_t units_of(size_t cap)
 	return (cap + MSGBUF_SIZE - 1) / MSGBUF_SIZE;
 }
 
+static size_t units_used(const struct msgbuf_pool *pool)
+{
+	return atomic_load_explicit(&pool->units, memory_order_relaxed);
+}
+
+/* Only the home thread does. */
+static void units_set(struct msgbuf_pool *pool, size_t n)
+{
+	atomic_store_explicit(&pool->units, n, memory_order_relaxed);
+}
+
 static void take_back(struct msgbuf_pool *pool, struct msgbuf *buf)
 {
 	pool->used--;
-	pool->units -= units_of(buf->cap);
+	units_set(pool, units_used(pool) - units_of(buf->cap));
 	if (buf->cap != MSGBUF_SIZE || pool->free_n >= KEEP_MAX) {
 		free(buf);
 		return;
@@ -92,10 +105,10 @@ struct msgbuf *msgbuf_new(struct msgbuf_pool *pool, size_t size)
 	size = is_large ? size : MSGBUF_SIZE;
 	/* Large ones always: they are no use to anybody until they are home, where they are freed.
 	 */
-	if (is_large || !pool->free || pool->units >= pool->limit) {
+	if (is_large || !pool->free || units_used(pool) >= pool->limit / 2) {
 		collect(pool);
 	}
-	if (pool->units + units_of(size) > pool->limit) {
+	if (units_used(pool) + units_of(size) > pool->limit) {
 		return NULL;
 	}
 	buf = is_large ? NULL : pool->free;
@@ -113,7 +126,7 @@ struct msgbuf *msgbuf_new(struct msgbuf_pool *pool, size_t size)
 	buf->next = NULL;
 	buf->refs = 1;
 	pool->used++;
-	pool->units += units_of(size);
+	units_set(pool, units_used(pool) + units_of(size));
 	return buf;
 }
 
@@ -147,11 +160,23 @@ size_t msgbuf_pool_used(struct msgbuf_pool *pool)
 	return pool->used;
 }
 
+size_t msgbuf_pool_bytes(const struct msgbuf_pool *pool)
+{
+	return pool->limit * MSGBUF_SIZE;
+}
+
 bool msgbuf_pool_is_tight(struct msgbuf_pool *pool)
 {
-	if (pool->units < pool->limit - pool->limit / 4) {
+	size_t most = pool->limit - pool->limit / 8;
+
+	if (units_used(pool) < most) {
 		return false;
 	}
 	collect(pool);
-	return pool->units >= pool->limit - pool->limit / 4;
+	return units_used(pool) >= most;
+}
+
+unsigned msgbuf_load(const struct msgbuf *buf)
+{
+	return (unsigned)(units_used(buf->home) * MSGBUF_FULL / buf->home->limit);
 }

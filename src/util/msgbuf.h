@@ -8,8 +8,9 @@
 
 #include "util/str.h"
 
-#define MSGBUF_SIZE 2048         /* bytes of data in an ordinary buffer */
+#define MSGBUF_SIZE 2048          /* bytes of data in an ordinary buffer */
 #define MSGBUF_MAX  (65536 + 256) /* a large one: any datagram, any stream message, some notes */
+#define MSGBUF_FULL 16
 
 struct msgbuf_pool;
 
@@ -35,7 +36,12 @@ BELFRY_API struct msgbuf *msgbuf_ref(struct msgbuf *buf);
 /* @self is the pool of the calling worker (may be NULL: treated as foreign). Clears *buf. */
 BELFRY_API void msgbuf_unref(struct msgbuf **buf, struct msgbuf_pool *self);
 
+/* Bytes in all ordinary buffers that there may be. */
+size_t msgbuf_pool_bytes(const struct msgbuf_pool *pool);
 /* Buffers handed out and not returned. Home thread only: takes back what the others returned. */
 size_t msgbuf_pool_used(struct msgbuf_pool *pool);
-/* Three quarters of the limit are used: who can wait should. Home thread only. */
+/* Seven eighths of the limit are used: who can wait should. Home thread only. */
 bool msgbuf_pool_is_tight(struct msgbuf_pool *pool);
+/* How much of the pool that @buf is of was used when its home thread last took one: 0 to
+ * MSGBUF_FULL. What lies in it for long must leave room for what comes. Any thread. */
+unsigned msgbuf_load(const struct msgbuf *buf);

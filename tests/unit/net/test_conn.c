@@ -149,6 +149,37 @@ START_TEST(a_full_peer_bounds_the_queue_and_drains_it_later)
 }
 END_TEST
 
+/* Many peers that do not read share a limit; one message, and a little, each of them may have. */
+START_TEST(what_all_connections_keep_is_bounded)
+{
+	static char block[CONN_QUEUE_SURE + 1];
+	const struct iovec large = { block, sizeof(block) }, small = { block, 100 };
+	int peer = open_pair();
+
+	while (seen.conn.queued < 100) {
+		ck_assert_int_eq(conn_send(&seen.conn, &small, 1), 0);
+		conn_flush(&seen.conn);
+	}
+	ck_assert_uint_eq(env.queued, seen.conn.queued);
+	ck_assert(!conn_env_is_full(&env));
+	env.queued += CONN_QUEUES_MAX; /* others */
+	ck_assert(conn_env_is_full(&env));
+	ck_assert_int_eq(conn_send(&seen.conn, &small, 1), 0);
+	ck_assert_int_eq(conn_send(&seen.conn, &large, 1), -ENOBUFS);
+	conn_flush(&seen.conn);
+	while (conn_has_output(&seen.conn)) {
+		while (recv(peer, block, sizeof(block), 0) > 0) {
+		}
+		turn();
+	}
+	ck_assert_int_eq(conn_send(&seen.conn, &large, 1), 0); /* a single one */
+	conn_flush(&seen.conn);
+	conn_close(&seen.conn);
+	ck_assert_uint_eq(env.queued, CONN_QUEUES_MAX);
+	finish(peer);
+}
+END_TEST
+
 START_TEST(reading_can_be_switched_off_and_on)
 {
 	int peer = open_pair();
@@ -250,7 +281,7 @@ START_TEST(without_memory_for_the_rest_the_connection_fails)
 END_TEST
 
 UNIT_MAIN("net/conn", pieces_of_a_turn_leave_at_its_end_in_order,
-          a_full_peer_bounds_the_queue_and_drains_it_later, reading_can_be_switched_off_and_on,
-          a_write_to_a_peer_that_is_gone_fails_once,
+          a_full_peer_bounds_the_queue_and_drains_it_later, what_all_connections_keep_is_bounded,
+          reading_can_be_switched_off_and_on, a_write_to_a_peer_that_is_gone_fails_once,
           after_shutdown_the_peer_sees_the_end_and_can_still_send, output_waits_until_connected,
           without_memory_for_the_rest_the_connection_fails)

@@ -79,6 +79,37 @@ START_TEST(the_last_tenth_is_kept_for_dialogs_and_emergency_calls)
 }
 END_TEST
 
+/* Whatever max_transactions says: without a buffer nothing is heard, not even the answers. */
+START_TEST(transactions_leave_receive_buffers_for_what_goes_on)
+{
+	enum { N = 2000 };
+	struct rig *rig = rig_new();
+	struct msgbuf **held = calloc(N, sizeof(struct msgbuf *));
+	size_t n = 0;
+
+	ck_assert_int_eq(receive_new(rig, 1, ""), 0);
+	while (msgbuf_load(rig->req->buf) < TXN_LOAD_MAX) {
+		ck_assert_uint_lt(n, N);
+		held[n++] = msgbuf_new(rig->w->bufs, MSGBUF_MAX);
+	}
+	ck_assert_int_eq(receive_new(rig, 2, ""), BELFRY_EFULL);
+	ck_assert_int_eq(receive_new(rig, 3, ";tag=dialog"), 0);
+	while (msgbuf_load(rig->req->buf) < TXN_LOAD_MAX_PREFERRED) {
+		ck_assert_uint_lt(n, N);
+		held[n++] = msgbuf_new(rig->w->bufs, MSGBUF_MAX);
+	}
+	ck_assert_int_eq(receive_new(rig, 4, ";tag=dialog"), BELFRY_EFULL);
+	ck_assert(!msgbuf_pool_is_tight(rig->w->bufs));
+	ck_assert_uint_eq(rig->w->counts->v[rig->l->ids.rejected_full], 2);
+	while (n > 0) {
+		msgbuf_unref(&held[--n], NULL); /* they go home by the return list */
+	}
+	ck_assert_int_eq(receive_new(rig, 5, ""), 0);
+	free(held);
+	rig_free(rig);
+}
+END_TEST
+
 START_TEST(completed_transactions_do_not_count_against_the_limit)
 {
 	struct rig *rig = rig_new();
@@ -254,6 +285,7 @@ END_TEST
 
 UNIT_MAIN("transaction/layer", table_finds_all_while_it_grows_and_shrinks,
           the_last_tenth_is_kept_for_dialogs_and_emergency_calls,
+          transactions_leave_receive_buffers_for_what_goes_on,
           completed_transactions_do_not_count_against_the_limit,
           beyond_the_byte_limit_the_oldest_lingering_one_ends,
           lingering_client_transactions_are_under_the_byte_limit_too,

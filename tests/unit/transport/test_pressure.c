@@ -283,6 +283,49 @@ START_TEST(a_stream_that_holds_a_buffer_and_waits_for_one_ends_in_time)
 }
 END_TEST
 
+/* Who begins messages and does not end them keeps nobody else from being heard. */
+START_TEST(unfinished_messages_give_way_when_buffers_are_few)
+{
+	enum { N = 8 };
+	const char *labels = "reason=\"unfinished_message\"";
+	static char start_only[8 * MSGBUF_SIZE];
+	struct net_addr to;
+	int fd, other, slow[N];
+	uint64_t begin_ms;
+
+	echo_init(&e);
+	e.msgbufs_max = 64;
+	fd = start(CONF_TCP, 1);
+	to = echo_addr(&e, 0);
+	memset(start_only, 'x', sizeof(start_only));
+	memcpy(start_only, "OPTIONS sip:", 12);
+	begin_ms = e.users[0].w->clock.now_ms;
+	for (unsigned i = 0; i < N; i++) {
+		slow[i] = client_open(SOCK_STREAM, &to);
+		client_send(slow[i], str_make(start_only, sizeof(start_only)));
+	}
+	for (int i = 0; i < 50; i++) {
+		echo_turn(&e);
+	}
+	if (e.users[0].w->clock.now_ms - begin_ms < 1000) { /* who is just sending is not cut off */
+		ck_assert_uint_eq(echo_counted(&e, "belfry_rejected_total", labels), 0);
+	}
+	sleep(1);
+	client_send(slow[N - 1], STR("x"));
+	other = client_open(SOCK_STREAM, &to);
+	client_send(other, client_options("TCP", 1));
+	echo_turn_until_readable(&e, other);
+	client_expect(other, "SIP/2.0 200 ", 1);
+	ck_assert_uint_gt(echo_counted(&e, "belfry_rejected_total", labels), 0);
+	ck_assert_uint_lt(echo_counted(&e, "belfry_rejected_total", labels), N);
+	for (unsigned i = 0; i < N; i++) {
+		close(slow[i]);
+	}
+	close(other);
+	stop(fd);
+}
+END_TEST
+
 START_TEST(output_in_small_pieces_comes_whole)
 {
 	int fd;
@@ -344,5 +387,5 @@ UNIT_MAIN("transport/pressure", what_the_kernel_does_not_take_now_goes_later_in_
           a_full_mailbox_drops_datagrams, a_stream_waits_for_room_in_a_mailbox_and_loses_nothing,
           a_stream_waits_for_buffers_and_loses_nothing,
           a_stream_that_holds_a_buffer_and_waits_for_one_ends_in_time,
-          output_in_small_pieces_comes_whole, a_write_error_ends_the_stream,
-          without_descriptors_a_connection_is_let_in_to_be_closed)
+          unfinished_messages_give_way_when_buffers_are_few, output_in_small_pieces_comes_whole,
+          a_write_error_ends_the_stream, without_descriptors_a_connection_is_let_in_to_be_closed)
