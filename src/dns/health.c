@@ -20,12 +20,13 @@ struct health_entry {
 };
 
 struct dns_health {
+	const struct hash_key *key;
 	struct list buckets[BUCKETS], age;
 	struct slab slab;
 	size_t n;
 };
 
-struct dns_health *dns_health_new(void)
+struct dns_health *dns_health_new(const struct hash_key *key)
 {
 	struct dns_health *h = malloc(sizeof(*h));
 
@@ -35,6 +36,7 @@ struct dns_health *dns_health_new(void)
 	for (unsigned i = 0; i < BUCKETS; i++) {
 		list_init(&h->buckets[i]);
 	}
+	h->key = key;
 	list_init(&h->age);
 	slab_init(&h->slab, sizeof(struct health_entry));
 	h->n = 0;
@@ -56,7 +58,7 @@ size_t dns_health_n(const struct dns_health *h)
 
 static struct health_entry *find(const struct dns_health *h, const struct dns_target *t)
 {
-	const struct list *bucket = &h->buckets[net_addr_hash(&t->addr) % BUCKETS];
+	const struct list *bucket = &h->buckets[net_addr_hash(h->key, &t->addr) % BUCKETS];
 
 	if (h->n == 0) {
 		return NULL;
@@ -93,7 +95,7 @@ static struct health_entry *add(struct dns_health *h, const struct dns_target *t
 	}
 	e->addr = t->addr;
 	e->proto = t->proto;
-	list_add(&h->buckets[net_addr_hash(&t->addr) % BUCKETS], &e->bucket);
+	list_add(&h->buckets[net_addr_hash(h->key, &t->addr) % BUCKETS], &e->bucket);
 	list_init(&e->age);
 	h->n++;
 	return e;

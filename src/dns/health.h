@@ -23,7 +23,8 @@
 
 struct dns_health;
 
-struct dns_health *dns_health_new(void); /* NULL: no memory */
+/* NULL: no memory. @key stays. */
+struct dns_health *dns_health_new(const struct hash_key *key);
 void dns_health_free(struct dns_health *h);
 
 /* Marks it: for @retry_after_s if that is not 0, else for @ttl_s or twice the last time. @ttl_s 0:

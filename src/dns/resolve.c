@@ -325,7 +325,7 @@ int dns_resolver_new(struct worker *w, struct dns_resolver **r_r, char **error_r
 	}
 	r->w = w;
 	list_init(&r->queries);
-	r->health = dns_health_new();
+	r->health = dns_health_new(w->process_key);
 	err = r->health ? register_all(r) : -ENOMEM;
 	err = err ? err : set_conf(r, w->conf->conf, error_r);
 	if (err) {

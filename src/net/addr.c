@@ -177,12 +177,23 @@ bool net_addr_eq(const struct net_addr *a, const struct net_addr *b)
 	return a->port == b->port && net_addr_eq_ip(a, b);
 }
 
-uint64_t net_addr_hash(const struct net_addr *a)
+uint64_t net_addr_hash(const struct hash_key *key, const struct net_addr *a)
 {
-	uint64_t half[2];
+	uint64_t half[2], h;
 
 	memcpy(half, a->ip, sizeof(half));
-	return hash_mix(hash_mix(half[0]) ^ half[1] ^ ((uint64_t)a->port << 48 | a->family));
+	h = hash_mix(half[0] ^ key->k[0]);
+	h = hash_mix(h ^ half[1] ^ key->k[1]);
+	return hash_mix(h ^ ((uint64_t)a->port << 8 | a->family));
+}
+
+uint64_t net_addr_hash_source(const struct hash_key *key, const struct net_addr *a)
+{
+	struct net_addr source = *a;
+
+	source.port = 0;
+	memset(source.ip + 8, 0, sizeof(source.ip) - 8);
+	return net_addr_hash(key, &source);
 }
 
 /* A number without sign; on the path of every message, where printf would cost too much. */

@@ -2,6 +2,7 @@
 /* IPv4 and IPv6 addresses with a port, as a plain value; prefixes ("198.51.100.0/24"). */
 #pragma once
 
+#include "util/hash.h"
 #include "util/str.h"
 
 #include <sys/socket.h>
@@ -21,7 +22,10 @@ void net_addr_from_sockaddr(const struct sockaddr *sa, struct net_addr *addr_r);
 socklen_t net_addr_to_sockaddr(const struct net_addr *addr, struct sockaddr_storage *ss_r);
 bool net_addr_eq(const struct net_addr *a, const struct net_addr *b); /* with port */
 bool net_addr_eq_ip(const struct net_addr *a, const struct net_addr *b);
-uint64_t net_addr_hash(const struct net_addr *a); /* with port */
+/* With port. Keyed, for outsiders choose addresses; IPv6 gives each of them plenty. */
+uint64_t net_addr_hash(const struct hash_key *key, const struct net_addr *a);
+/* Of who is there: without port, and of IPv6 the network (the first 64 bits) only. */
+uint64_t net_addr_hash_source(const struct hash_key *key, const struct net_addr *a);
 /* IP only, IPv6 without brackets; into @out of NET_ADDR_TEXT bytes, NUL-terminated. */
 struct str net_addr_ip_text(const struct net_addr *a, char *out);
 /* "192.0.2.1:5060", "[2001:db8::1]:5060". */

@@ -11,7 +11,7 @@
 
 static struct list *dest_bucket(const struct txn_layer *l, const struct net_addr *remote)
 {
-	return &l->dests[net_addr_hash(remote) % TXN_BUCKETS];
+	return &l->dests[net_addr_hash(l->w->process_key, remote) % TXN_BUCKETS];
 }
 
 static struct list *conn_bucket(const struct txn_layer *l, uint64_t conn)

@@ -474,7 +474,7 @@ int transport_group_new(struct workers *ws, const struct conf *conf, struct tran
 	g->ws = ws;
 	g->n = workers_n(ws);
 	g->tp = calloc(g->n, sizeof(struct transport *));
-	g->peers = peers_new();
+	g->peers = peers_new(workers_get(ws, 0)->process_key);
 	err = g->tp && g->peers ? tp_counts_register(&g->counts, workers_get(ws, 0)->counters)
 	                        : -ENOMEM;
 	for (unsigned i = 0; err == 0 && i < g->n; i++) {

@@ -13,14 +13,19 @@ struct shard {
 };
 
 struct peers {
+	const struct hash_key *key;
 	struct shard shard[SHARDS];
 };
 
-struct peers *peers_new(void)
+struct peers *peers_new(const struct hash_key *key)
 {
 	struct peers *peers = aligned_alloc(64, sizeof(*peers));
 
-	for (unsigned i = 0; peers && i < SHARDS; i++) {
+	if (!peers) {
+		return NULL;
+	}
+	peers->key = key;
+	for (unsigned i = 0; i < SHARDS; i++) {
 		pthread_mutex_init(&peers->shard[i].lock, NULL);
 		for (unsigned j = 0; j < BUCKETS; j++) {
 			list_init(&peers->shard[i].bucket[j]);
@@ -40,7 +45,7 @@ void peers_free(struct peers *peers)
 static struct shard *shard_of(struct peers *peers, const struct net_addr *remote,
                               struct list **bucket_r)
 {
-	uint64_t h = net_addr_hash(remote);
+	uint64_t h = net_addr_hash(peers->key, remote);
 	struct shard *shard = &peers->shard[h % SHARDS];
 
 	*bucket_r = &shard->bucket[h / SHARDS % BUCKETS];

@@ -19,8 +19,8 @@ struct peer_entry { /* embedded in the stream; list_init() before use */
 	uint8_t proto;
 };
 
-/* NULL when out of memory. */
-struct peers *peers_new(void);
+/* NULL when out of memory. @key stays. */
+struct peers *peers_new(const struct hash_key *key);
 void peers_free(struct peers *peers);
 
 /* By the worker that owns the entry; del of one that is not in the table does nothing. */

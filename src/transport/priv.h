@@ -15,6 +15,7 @@
 #include "util/list.h"
 
 #define TP_LISTENERS_MAX 256U /* at the same time */
+#define TP_SOURCES       4096U
 
 /* --- listeners -----------------------------------------------------------------------------------
  */
@@ -80,8 +81,9 @@ struct transport_group {
 	struct tp_bind *binds; /* main thread */
 	uint32_t last_id;
 	struct tp_counts counts;
-	_Atomic unsigned conns_n; /* of all workers */
-	struct peers *peers;      /* connections opened by peers, of all workers */
+	_Atomic unsigned conns_n;                /* of all workers */
+	_Atomic unsigned conns_from[TP_SOURCES]; /* of them, accepted ones by their source's hash */
+	struct peers *peers;                     /* connections opened by peers, of all workers */
 };
 
 struct udp_input;
@@ -194,6 +196,8 @@ void stream_accepted(struct transport *tp, const struct tp_listener *listener, i
                      const struct net_addr *remote);
 /* No more connections than the limit (of all workers)? */
 bool streams_may_open(const struct transport *tp);
+/* No more from there than one source may have of them? */
+bool streams_may_accept(const struct transport *tp, const struct net_addr *remote);
 int stream_send(struct transport *tp, struct tp_flow *flow, bool reopen, const struct sip_out *out);
 uint64_t stream_reuse(struct transport *tp, uint8_t proto, const struct net_addr *remote);
 bool stream_is_alive(struct transport_group *g, uint64_t conn);

@@ -3,6 +3,7 @@
 #include "transport/stream.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "util/err.h"
 #include "util/log.h"
 
+#define SOURCE_SURE 1000U      /* connections that one source may have, however few there may be */
 #define SLOTS_MAX   (1U << 20) /* connections of one worker, whatever the setting */
 #define SLOTS_FIRST 64U
 #define SLOTS_SIZE  (SLOTS_MAX * (2 * sizeof(_Atomic uint32_t) + sizeof(_Atomic uint64_t)))
@@ -221,15 +223,17 @@ static void slot_give(struct stream *s)
 /* --- by remote address ---------------------------------------------------------------------------
  */
 
-static struct list *bucket(const struct stream_table *t, const struct net_addr *remote)
+static struct list *bucket(const struct transport *tp, const struct net_addr *remote)
 {
-	return &t->by_remote[net_addr_hash(remote) & (t->buckets - 1)];
+	const struct stream_table *t = tp->streams;
+
+	return &t->by_remote[net_addr_hash(tp->w->process_key, remote) & (t->buckets - 1)];
 }
 
 struct stream *stream_of_remote(const struct transport *tp, uint8_t proto,
                                 const struct net_addr *remote)
 {
-	list_for_each(it, bucket(tp->streams, remote))
+	list_for_each(it, bucket(tp, remote))
 	{
 		struct stream *s = container_of(it, struct stream, by_remote);
 
@@ -282,6 +286,37 @@ bool streams_may_open(const struct transport *tp)
 	return now_n < (unsigned)conf->server.max_connections;
 }
 
+static _Atomic unsigned *conns_from(const struct transport *tp, const struct net_addr *remote)
+{
+	uint64_t h = net_addr_hash_source(tp->w->process_key, remote);
+
+	return &tp->g->conns_from[h % TP_SOURCES];
+}
+
+/* Half of the limit; others that share the place of its hash make it a little less. */
+bool streams_may_accept(const struct transport *tp, const struct net_addr *remote)
+{
+	const struct conf *conf = tp->w->conf->conf;
+	unsigned share = (unsigned)conf->server.max_connections / 2;
+
+	if (conf_is_trusted(conf, remote)) {
+		return true;
+	}
+	share = share > SOURCE_SURE ? share : SOURCE_SURE;
+	return atomic_load_explicit(conns_from(tp, remote), memory_order_relaxed) < share;
+}
+
+static void count_conn(const struct stream *s, bool is_new)
+{
+	unsigned n = is_new ? 1U : UINT_MAX; /* one more, one less */
+
+	atomic_fetch_add_explicit(&s->tp->g->conns_n, n, memory_order_relaxed);
+	if (s->flow.accepted) {
+		atomic_fetch_add_explicit(conns_from(s->tp, &s->flow.remote), n,
+		                          memory_order_relaxed);
+	}
+}
+
 static void set_up(struct stream *s, bool up)
 {
 	const struct transport_user *user = &s->tp->user;
@@ -309,7 +344,7 @@ static void stream_free(struct stream *s)
 		slot_give(s);
 		gauge(s, -1);
 	}
-	atomic_fetch_sub_explicit(&s->tp->g->conns_n, 1, memory_order_relaxed);
+	count_conn(s, false);
 	free(s);
 }
 
@@ -430,9 +465,9 @@ static int stream_new(struct transport *tp, const struct tp_flow *flow, int fd, 
 		close(fd);
 		return -ENOMEM;
 	}
-	atomic_fetch_add_explicit(&tp->g->conns_n, 1, memory_order_relaxed);
 	s->tp = tp;
 	s->flow = *flow;
+	count_conn(s, true);
 	s->flow.conn = 0;
 	s->state = flow->accepted ? STREAM_OPEN : STREAM_CONNECTING;
 	s->born_ms = s->in_ms = s->state_ms = tp->w->clock.now_ms;
@@ -508,7 +543,7 @@ int stream_connect(struct transport *tp, const struct tp_flow *flow, struct stre
 	to.accepted = false;
 	err = stream_new(tp, &to, fd, s_r);
 	if (err == 0) {
-		list_add(bucket(tp->streams, &flow->remote), &(*s_r)->by_remote);
+		list_add(bucket(tp, &flow->remote), &(*s_r)->by_remote);
 	}
 	return err;
 }

@@ -225,6 +225,34 @@ def test_thousands_of_idle_and_half_open_connections(many_files, make_server, wo
     healthy(server, udp, tcp, peer(server, proto="tcp"))
 
 
+def test_one_source_cannot_take_all_connections(many_files, make_server, peer):
+    """Half of the limit, at least 1,000; peers that are trusted may have all of it."""
+    server = quiet(make_server(workers=2, proxy='trusted = ( "127.0.0.4" );',
+                               server="max_connections = 3000; idle_timeout = 3600;"))
+    socks, other = [], peer(server, proto="tcp", ip="127.0.0.3")
+    healthy(server, other)
+
+    def connect(ip, n):
+        for _ in range(n):
+            socks.append(socket.socket())
+            socks[-1].bind((ip, 0))
+            socks[-1].connect(server.addr())
+    try:
+        connect("127.0.0.2", 1600)
+        server.wait_for(lambda: len(readable(socks)) == 100, "those above the share to be closed")
+        healthy(server, other)
+        connect("127.0.0.4", 1400)
+        server.wait_for(lambda: server.json("status")["connections"] == 2901, "those of a trusted peer")
+        for s in socks[:1600]:
+            s.close()
+        server.wait_for(lambda: server.json("status")["connections"] == 1401, "some to be gone")
+        connect("127.0.0.2", 1)
+        server.wait_for(lambda: server.json("status")["connections"] == 1402, "a place that is free again")
+    finally:
+        for s in socks:
+            s.close()
+
+
 def readable(socks):
     poll = select.poll()
     for s in socks:

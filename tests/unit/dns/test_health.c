@@ -5,6 +5,8 @@
 
 #define TTL 60U
 
+static const struct hash_key key = { { 1, 2 } };
+
 static struct dns_target target(unsigned i)
 {
 	struct dns_target t = { .proto = 0 };
@@ -28,7 +30,7 @@ static unsigned last_of_1000(struct dns_health *h, uint64_t now_ms)
 
 START_TEST(a_mark_lasts_for_failure_ttl_then_one_request_probes)
 {
-	struct dns_health *h = dns_health_new();
+	struct dns_health *h = dns_health_new(&key);
 	struct random random = { 0 };
 	struct dns_target t = target(0);
 
@@ -48,7 +50,7 @@ END_TEST
 START_TEST(a_failed_probe_doubles_the_mark_up_to_ten_times)
 {
 	static const unsigned want_s[] = { 60, 120, 240, 480, 600, 600 };
-	struct dns_health *h = dns_health_new();
+	struct dns_health *h = dns_health_new(&key);
 	struct dns_target t = target(0);
 	uint64_t now_ms = 5000;
 
@@ -66,7 +68,7 @@ END_TEST
 
 START_TEST(each_success_doubles_the_share_until_it_is_forgotten)
 {
-	struct dns_health *h = dns_health_new();
+	struct dns_health *h = dns_health_new(&key);
 	struct dns_target t = target(0);
 
 	dns_health_failed(h, &t, 0, TTL, 0);
@@ -92,7 +94,7 @@ END_TEST
 
 START_TEST(a_failure_while_it_recovers_marks_it_for_longer)
 {
-	struct dns_health *h = dns_health_new();
+	struct dns_health *h = dns_health_new(&key);
 	struct dns_target t = target(0);
 
 	dns_health_failed(h, &t, 0, TTL, 0);
@@ -107,7 +109,7 @@ END_TEST
 
 START_TEST(retry_after_is_kept_even_when_others_are_answered)
 {
-	struct dns_health *h = dns_health_new();
+	struct dns_health *h = dns_health_new(&key);
 	struct dns_target t = target(0);
 
 	ck_assert(dns_health_failed(h, &t, 0, TTL, 200));
@@ -125,7 +127,7 @@ END_TEST
 
 START_TEST(a_success_ends_a_mark_of_ours_early)
 {
-	struct dns_health *h = dns_health_new();
+	struct dns_health *h = dns_health_new(&key);
 	struct dns_target t = target(0);
 
 	dns_health_failed(h, &t, 0, TTL, 0);
@@ -138,7 +140,7 @@ END_TEST
 
 START_TEST(failure_ttl_0_remembers_nothing)
 {
-	struct dns_health *h = dns_health_new();
+	struct dns_health *h = dns_health_new(&key);
 	struct dns_target t = target(0);
 
 	ck_assert(!dns_health_failed(h, &t, 0, 0, 0));
@@ -150,7 +152,7 @@ END_TEST
 
 START_TEST(beyond_the_limit_the_oldest_mark_is_forgotten)
 {
-	struct dns_health *h = dns_health_new();
+	struct dns_health *h = dns_health_new(&key);
 	struct dns_target t;
 
 	for (unsigned i = 0; i < DNS_HEALTH_MAX + 10; i++) {

@@ -7,6 +7,8 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
+static const struct hash_key key = { { 1, 2 } };
+
 static struct net_addr addr_of(const char *host, uint16_t port)
 {
 	struct net_addr addr;
@@ -99,7 +101,7 @@ START_TEST(socket_addresses_go_there_and_back)
 		ck_assert_uint_gt(net_addr_to_sockaddr(&addr, &ss), 0);
 		net_addr_from_sockaddr((struct sockaddr *)&ss, &back);
 		ck_assert(net_addr_eq(&addr, &back));
-		ck_assert_uint_eq(net_addr_hash(&addr), net_addr_hash(&back));
+		ck_assert_uint_eq(net_addr_hash(&key, &addr), net_addr_hash(&key, &back));
 	}
 	back = (struct net_addr){ 0 };
 	ck_assert_uint_eq(net_addr_to_sockaddr(&back, &ss), 0);
@@ -128,8 +130,38 @@ START_TEST(equality_is_of_family_address_and_port)
 	ck_assert(net_addr_eq_ip(&a, &b));
 	ck_assert(!net_addr_eq(&a, &b));
 	ck_assert(!net_addr_eq_ip(&a, &c));
-	ck_assert_uint_ne(net_addr_hash(&a), net_addr_hash(&b));
-	ck_assert_uint_ne(net_addr_hash(&a), net_addr_hash(&c));
+	ck_assert_uint_ne(net_addr_hash(&key, &a), net_addr_hash(&key, &b));
+	ck_assert_uint_ne(net_addr_hash(&key, &a), net_addr_hash(&key, &c));
+}
+END_TEST
+
+/* One IPv6 network has addresses and ports enough to look for those that meet in a bucket. */
+START_TEST(nobody_can_choose_addresses_that_meet_in_a_hash_table)
+{
+	const struct hash_key other = { { 3, 4 } };
+	struct net_addr a = addr_of("2001:db8::", 0), first = a;
+
+	for (unsigned i = 1; i < 65536; i++) {
+		/* The two changes took each other back once. */
+		a.port = (uint16_t)i;
+		memcpy(&a.ip[14], &a.port, 2);
+		ck_assert_uint_ne(net_addr_hash(&key, &a), net_addr_hash(&key, &first));
+	}
+	ck_assert_uint_ne(net_addr_hash(&key, &a), net_addr_hash(&other, &a));
+}
+END_TEST
+
+START_TEST(a_source_is_an_ipv4_address_or_an_ipv6_network)
+{
+	struct net_addr a = addr_of("2001:db8::1", 1), b = addr_of("2001:db8::ffff:2", 9);
+	struct net_addr c = addr_of("2001:db8:0:1::1", 1);
+	struct net_addr d = addr_of("192.0.2.1", 1), e = addr_of("192.0.2.1", 9);
+	struct net_addr f = addr_of("192.0.2.2", 1);
+
+	ck_assert_uint_eq(net_addr_hash_source(&key, &a), net_addr_hash_source(&key, &b));
+	ck_assert_uint_ne(net_addr_hash_source(&key, &a), net_addr_hash_source(&key, &c));
+	ck_assert_uint_eq(net_addr_hash_source(&key, &d), net_addr_hash_source(&key, &e));
+	ck_assert_uint_ne(net_addr_hash_source(&key, &d), net_addr_hash_source(&key, &f));
 }
 END_TEST
 
@@ -192,5 +224,7 @@ END_TEST
 UNIT_MAIN("net/addr", addresses_are_printed_in_their_shortest_form, every_octet_goes_there_and_back,
           what_is_no_address_is_refused, a_link_local_address_keeps_its_interface,
           socket_addresses_go_there_and_back, a_mapped_address_from_a_socket_is_ipv4,
-          equality_is_of_family_address_and_port, a_prefix_has_the_addresses_that_share_its_bits,
+          equality_is_of_family_address_and_port,
+          nobody_can_choose_addresses_that_meet_in_a_hash_table,
+          a_source_is_an_ipv4_address_or_an_ipv6_network, a_prefix_has_the_addresses_that_share_its_bits,
           a_prefix_with_too_many_bits_is_refused, special_addresses_are_known)
