@@ -85,12 +85,40 @@ static int pick(const struct belfry_branch *br, uint8_t proto, const struct dns_
 	return transport_pick(req->p->tp, proto, &hop->addr, &prefer, flow);
 }
 
+/* "udp:127.0.0.1:5060", "tcp:[::1]:5060". */
+static bool is_from_here(struct str received)
+{
+	struct str proto, host;
+
+	return str_cut(received, ':', &proto, &host) &&
+	       (str_starts(host, STR("127.")) || str_starts(host, STR("[::1]")));
+}
+
+/* What a contact, a name in it or a Request-URI leads to may be what only this machine can reach:
+ * that is not for who comes from elsewhere, unless the settings, the phone itself or a dialog of
+ * ours say so. A group or no address at all is for nobody. */
+static bool is_off_limits(const struct belfry_branch *br, const struct net_addr *addr)
+{
+	const struct proxy_target *t = br->target;
+	const struct belfry_req *req = br->req;
+
+	if (net_addr_is_any(addr) || net_addr_is_multicast_or_broadcast(addr)) {
+		return true;
+	}
+	return net_addr_is_loopback(addr) && req->from.remote.family != 0 &&
+	       !net_addr_is_loopback(&req->from.remote) && !t->by_operator && !t->conf_trunk &&
+	       !is_from_here(t->received) && !req->in_dialog && !req->trusted;
+}
+
 /* RFC 3261 18.1.1: a large request goes by TCP, by UDP if that cannot be had. */
 static int try_hop(struct belfry_branch *br, const struct dns_target *hop)
 {
 	struct tp_flow flow;
 	int err;
 
+	if (is_off_limits(br, &hop->addr)) {
+		return BELFRY_EDENIED;
+	}
 	br->by_tcp = false;
 	if (hop->proto == TP_UDP && !br->tcp_refused && proxy_is_too_large(br) &&
 	    pick(br, TP_TCP, hop, &flow) == 0) {
@@ -111,6 +139,7 @@ static uint16_t code_of(int err)
 	switch (err) {
 	case BELFRY_ETIMEOUT: return 408;
 	case BELFRY_ENXDOMAIN: return 404;
+	case BELFRY_EDENIED: return 403;
 	default: return 503;
 	}
 }
@@ -122,6 +151,10 @@ static void tell_failure(struct belfry_branch *br, int err)
 	switch (err) {
 	case BELFRY_EUNREACH:
 		note_s(br->req, "listen", "%s cannot be reached by any listener now", host);
+		break;
+	case BELFRY_EDENIED:
+		note_s(br->req, "proxy.trusted",
+		       "%s leads to where the sender may not reach through us", host);
 		break;
 	case BELFRY_EFULL:
 		note_s(br->req, "server.max_transactions", "no room for a request to %s", host);

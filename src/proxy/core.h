@@ -89,6 +89,7 @@ struct proxy_target {
 	struct str instance;    /* empty: none */
 	struct str aor;         /* binding: whose */
 	struct str contact;     /* binding: as registered */
+	struct str received;    /* binding: where it was registered from */
 	uint64_t binding_id;
 	struct str hop; /* URI to send to, the Request-URI untouched (305); empty: none */
 	const struct conf_trunk *conf_trunk; /* sent to its targets, the Request-URI untouched */
@@ -96,7 +97,8 @@ struct proxy_target {
 	struct tp_flow flow;
 	uint16_t q;
 	bool from_location, has_flow, is_alt;
-	bool tried; /* or not to be tried any more */
+	bool by_operator; /* said by the settings, a static binding or a module */
+	bool tried;       /* or not to be tried any more */
 };
 
 enum branch_state {
@@ -260,6 +262,8 @@ void proxy_rr_print(struct sbuf *b, const struct belfry_req *req, const struct t
  * -ENOMEM, BELFRY_EFULL, BELFRY_EEXIST. */
 int proxy_expand_add(struct belfry_req *req, const struct sip_uri *uri, uint16_t q,
                      struct expand *parent);
+/* The same of a route rule's URI. */
+int proxy_expand_rule(struct belfry_req *req, const struct sip_uri *uri);
 enum step_result proxy_expand(struct belfry_req *req);
 enum step_result proxy_no_target(struct belfry_req *req); /* 404, 480 or 482 */
 /* After forking has begun (redirects). STEP_WAIT: forking goes on by itself when it is done. */

@@ -125,7 +125,7 @@ static enum step_result retarget(struct belfry_req *req, struct str text)
 	if (kind == PROXY_RURI_ELSEWHERE && req->conf->proxy.redirect_foreign) {
 		return redirect_to(req, text, "proxy.redirect_foreign");
 	}
-	if (proxy_expand_add(req, &uri, 1000, NULL)) {
+	if (proxy_expand_rule(req, &uri)) {
 		return proxy_refuse(req, REFUSED_ERROR, 500, "routes", STR_NONE);
 	}
 	return STEP_NEXT;

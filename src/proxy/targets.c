@@ -13,6 +13,7 @@ struct expand {
 	struct sip_uri uri;
 	struct str aor;
 	uint16_t q;
+	bool by_rule;
 };
 
 static bool is_same(const struct proxy_target *t, const struct sip_uri *uri,
@@ -76,7 +77,7 @@ struct proxy_target *proxy_target_again(struct belfry_req *req, const struct pro
 	if (t) {
 		*t = *like;
 		t->q = q;
-		t->tried = t->is_alt = t->has_flow = false;
+		t->tried = t->is_alt = t->has_flow = t->by_operator = false;
 		t->next = t->alt = NULL;
 		t->path = STR_NONE;
 		req->targets_last->next = t;
@@ -95,6 +96,16 @@ void proxy_targets_release(struct belfry_req *req)
 	if (req->trunk) {
 		proxy_trunk_leave(req);
 	}
+}
+
+int proxy_expand_rule(struct belfry_req *req, const struct sip_uri *uri)
+{
+	int err = proxy_expand_add(req, uri, 1000, NULL);
+
+	if (err == 0) {
+		req->expand_last->by_rule = true;
+	}
+	return err;
 }
 
 int proxy_expand_add(struct belfry_req *req, const struct sip_uri *uri, uint16_t q,
@@ -224,6 +235,8 @@ static void add_binding(struct belfry_req *req, struct expand *e, const struct l
 	t->from_location = true;
 	t->aor = e->aor;
 	t->contact = b->contact;
+	t->received = b->received;
+	t->by_operator = b->is_static;
 	t->binding_id = b->id;
 	t->instance = b->instance;
 	if (t->instance.n > 0) {
@@ -318,9 +331,14 @@ static enum step_result expand_one(struct belfry_req *req, struct expand *e)
 {
 	switch (proxy_uri_kind(req, &e->uri)) {
 	case PROXY_RURI_LOCAL: return look_up(req, e);
-	case PROXY_RURI_ELSEWHERE:
-		proxy_target_new(req, &e->uri, e->q, NULL, STR_NONE);
+	case PROXY_RURI_ELSEWHERE: {
+		struct proxy_target *t = proxy_target_new(req, &e->uri, e->q, NULL, STR_NONE);
+
+		if (t) {
+			t->by_operator = e->by_rule;
+		}
 		return STEP_NEXT;
+	}
 	default:
 		note_s(req, "RFC 3261 16.5", "%s cannot be a target", e->uri.text);
 		return STEP_NEXT;
@@ -456,6 +474,7 @@ int proxy_target_add(struct belfry_req *req, const struct belfry_target *t)
 		return BELFRY_EEXIST;
 	}
 	made->from_location = t->from_location;
+	made->by_operator = true;
 	return 0;
 }
 

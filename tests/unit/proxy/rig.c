@@ -188,6 +188,13 @@ void rig_bind_path(struct rig *rig, const char *aor, const char *contact, const 
 	put_binding(rig, aor, &b, NULL);
 }
 
+void rig_bind_from(struct rig *rig, const char *aor, const char *contact, const char *received)
+{
+	struct loc_binding b = { .contact = str_from(contact), .received = str_from(received) };
+
+	put_binding(rig, aor, &b, NULL);
+}
+
 size_t rig_bindings(struct rig *rig, const char *aor)
 {
 	struct loc_set *set = NULL;

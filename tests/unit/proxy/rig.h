@@ -67,6 +67,8 @@ void rig_bind(struct rig *rig, const char *aor, const char *contact, const char 
 void rig_bind_flow(struct rig *rig, const char *aor, const char *contact, const char *params,
                    uint8_t proto, const char *ip);
 void rig_bind_path(struct rig *rig, const char *aor, const char *contact, const char *path);
+/* As registered from there, "udp:192.0.2.60:5060". */
+void rig_bind_from(struct rig *rig, const char *aor, const char *contact, const char *received);
 size_t rig_bindings(struct rig *rig, const char *aor); /* usable ones */
 
 struct ask {

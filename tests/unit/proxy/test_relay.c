@@ -58,6 +58,55 @@ START_TEST(trusted_peers_and_authenticated_users_may)
 }
 END_TEST
 
+/* What only this machine can reach is not for who comes from elsewhere, whatever name it has. */
+START_TEST(nobody_from_elsewhere_gets_to_loopback_through_us)
+{
+	struct rig *rig = rig_new("proxy: { relay = \"any\"; };\n");
+	const struct rig_name own = { .name = "own.test", .addr = { "127.0.0.1", "::1" } };
+	const struct rig_name mixed = { .name = "mixed.test",
+		                        .addr = { "127.0.0.1", "192.0.2.70" } };
+
+	rig_name(rig, &own);
+	rig_name(rig, &mixed);
+	relays(rig, false, &(struct ask){ .method = "MESSAGE", .uri = "sip:x@127.0.0.1:6379" });
+	relays(rig, false,
+	       &(struct ask){ .method = "MESSAGE", .uri = "sip:x@[::1]:6379;transport=tcp" });
+	relays(rig, false, &(struct ask){ .method = "MESSAGE", .uri = "sip:x@0.0.0.0" });
+	relays(rig, false, &(struct ask){ .method = "MESSAGE", .uri = "sip:x@224.0.1.75" });
+	relays(rig, false, &(struct ask){ .method = "MESSAGE", .uri = "sip:x@own.test" });
+	relays(rig, false,
+	       &(struct ask){ .method = "MESSAGE", .lines = "Route: <sip:127.0.0.2;lr>\n" });
+	rig_bind_from(rig, "eve@example.com", "sip:eve@own.test", "udp:192.0.2.60:5060");
+	relays(rig, false, &(struct ask){ .method = "MESSAGE", .uri = "sip:eve@example.com" });
+	rig_ask(rig, .method = "MESSAGE", .uri = "sip:x@mixed.test");
+	ck_assert_str_eq(rig_sent(rig, "MESSAGE ")->to, "192.0.2.70:5060");
+	rig_nothing(rig);
+	rig_free(rig);
+}
+END_TEST
+
+START_TEST(loopback_is_for_its_own_and_for_whom_the_settings_send_there)
+{
+	struct rig *rig =
+		rig_new("proxy: { relay = \"any\"; trusted = ( \"198.51.100.0/24\" ); };\n"
+	                "routes = ( { name = \"a\"; match: { user = \"a\"; }; to = "
+	                "\"sip:a@127.0.0.1:5080\"; },\n"
+	                "  { name = \"t\"; match: { user = \"t\"; }; to = \"trunk:t\"; } );\n"
+	                "trunks: { t: { targets = ( \"sip:127.0.0.1:5090\" ); probe = 0; }; };\n");
+
+	relays(rig, true, &(struct ask){ .method = "MESSAGE", .uri = "sip:a@example.com" });
+	relays(rig, true, &(struct ask){ .method = "MESSAGE", .uri = "sip:t@example.com" });
+	relays(rig, true,
+	       &(struct ask){ .method = "MESSAGE", .uri = "sip:x@127.0.0.2", .ip = "127.0.0.1" });
+	relays(rig, true,
+	       &(struct ask){
+		       .method = "MESSAGE", .uri = "sip:x@127.0.0.3", .ip = "198.51.100.9" });
+	rig_bind_from(rig, "pbx@example.com", "sip:pbx@127.0.0.1:5070", "tcp:127.0.0.1:40000");
+	relays(rig, true, &(struct ask){ .method = "MESSAGE", .uri = "sip:pbx@example.com" });
+	rig_free(rig);
+}
+END_TEST
+
 START_TEST(relay_any_lets_all_relay_none_nobody)
 {
 	struct rig *any = rig_new("proxy: { relay = \"any\"; };\n");
@@ -185,7 +234,10 @@ START_TEST(a_rule_that_leads_elsewhere_for_a_domain_of_ours_needs_no_right)
 END_TEST
 
 UNIT_MAIN("proxy/relay", strangers_cannot_have_anything_sent_elsewhere,
-          trusted_peers_and_authenticated_users_may, relay_any_lets_all_relay_none_nobody,
+          trusted_peers_and_authenticated_users_may,
+          nobody_from_elsewhere_gets_to_loopback_through_us,
+          loopback_is_for_its_own_and_for_whom_the_settings_send_there,
+          relay_any_lets_all_relay_none_nobody,
           inside_a_dialog_that_we_record_routed_both_sides_pass,
           somebody_elses_record_route_opens_nothing,
           the_check_holds_for_sixty_days_and_over_a_change_of_keys,
