@@ -374,9 +374,9 @@ void stream_end(struct stream *s, int err)
 	if (s->state == STREAM_ENDED) {
 		return;
 	}
-	log_stream(s, "connection.close", err);
 	conn_close(&s->conn);
 	stream_set_state(s, STREAM_ENDED);
+	log_stream(s, "connection.close", err); /* who reads it finds it so */
 	if (is_news) {
 		tp_unreachable(s->tp, s->flow.proto, &s->flow.remote, s->flow.conn);
 	}
@@ -407,7 +407,6 @@ static bool may_answer(const struct stream *s)
 /* No more requests, and no answers to ours; but the peer may still read. */
 void stream_half_close(struct stream *s)
 {
-	log_stream(s, "connection.half_closed", 0);
 	conn_read_off(&s->conn);
 	msgbuf_unref(&s->buf, s->tp->w->bufs);
 	s->n = 0;
@@ -418,6 +417,7 @@ void stream_half_close(struct stream *s)
 	tp_unreachable(s->tp, s->flow.proto, &s->flow.remote, s->flow.conn);
 	s->stall_written = s->conn.written;
 	stream_set_state(s, STREAM_HALF_CLOSED);
+	log_stream(s, "connection.half_closed", 0);
 	set_up(s, false);
 }
 
