@@ -20,6 +20,7 @@
 #include <stdlib.h>
 
 #define NONCES_MAX (1U << 20) /* used ones, remembered until they are too old */
+#define AHEAD_MS   30000U     /* that the clock of who made a nonce may be ahead of ours */
 
 enum calls { CALLS_LOCAL, CALLS_NONE };
 
@@ -235,7 +236,7 @@ static bool nc_is_new(const struct attempt *a, const struct nonce *nonce, uint32
 {
 	uint64_t now_ms = belfry_now_ms(a->mod);
 	struct use use = { .nc = nc, .issued_ms = now_ms > age_ms ? now_ms - age_ms : 0 };
-	uint32_t ttl_ms = (uint32_t)a->conf->nonce_lifetime * 1000 + 1000;
+	uint32_t ttl_ms = (uint32_t)a->conf->nonce_lifetime * 1000 + AHEAD_MS + 1000;
 	struct str id = str_make((const char *)nonce->id, NONCE_ID);
 	bool is_good = false;
 
@@ -267,6 +268,7 @@ static enum outcome judge(struct attempt *a, const struct credentials *c)
 {
 	uint64_t now_ms = (uint64_t)belfry_unix_ms(a->mod), age_ms;
 	struct nonce nonce;
+	bool is_ahead;
 
 	if (!c->is_usable || !is_offered(a->conf, c->algorithm) ||
 	    (!c->has_qop && c->algorithm != BELFRY_MD5)) {
@@ -285,7 +287,10 @@ static enum outcome judge(struct attempt *a, const struct credentials *c)
 		return AUTH_FAILED;
 	}
 	age_ms = now_ms > nonce.issued_ms ? now_ms - nonce.issued_ms : 0;
-	if (age_ms >= (uint64_t)a->conf->nonce_lifetime * 1000 ||
+	/* The clock was put back: such a nonce would be good for longer than its use is remembered.
+	 */
+	is_ahead = nonce.issued_ms > now_ms + AHEAD_MS;
+	if (is_ahead || age_ms >= (uint64_t)a->conf->nonce_lifetime * 1000 ||
 	    !nc_is_new(a, &nonce, c->has_qop ? c->nc : 0, age_ms)) {
 		return AUTH_STALE;
 	}

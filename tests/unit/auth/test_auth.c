@@ -295,6 +295,26 @@ START_TEST(a_wrong_password_does_not_use_up_the_nonce)
 }
 END_TEST
 
+/* Else what was overheard could be sent again once its use is forgotten. */
+START_TEST(after_the_clock_was_put_back_nonces_from_the_future_are_stale)
+{
+	struct phone p = { .nc = 1 };
+
+	begin(NULL);
+	p.nonce = fresh_nonce();
+	rig.w->clock.unix_ms -= 20 * 1000; /* another node's may be that far ahead */
+	ck_assert_int_eq(reg(&p), 200);
+	rig.w->clock.unix_ms -= 3600 * 1000;
+	p.nc = 2;
+	ck_assert_int_eq(reg(&p), 401);
+	ck_assert(is_stale());
+	rig_advance(&rig, 400 * 1000);
+	p.nc = 1;
+	ck_assert_int_eq(reg(&p), 401);
+	rig_fini(&rig);
+}
+END_TEST
+
 START_TEST(an_old_nonce_is_stale)
 {
 	struct phone p = { .nc = 1 };
@@ -681,7 +701,8 @@ UNIT_MAIN("auth/auth", rfc8760_a_challenge_per_algorithm_in_the_configured_order
           unknown_user_and_wrong_password_are_answered_alike,
           rfc3261_10_3_4_a_user_changes_its_own_bindings_only,
           rfc7616_3_4_nc_counts_up_and_is_taken_once, a_wrong_password_does_not_use_up_the_nonce,
-          an_old_nonce_is_stale, a_forged_nonce_is_refused_and_counts_for_nothing,
+          an_old_nonce_is_stale, after_the_clock_was_put_back_nonces_from_the_future_are_stale,
+          a_forged_nonce_is_refused_and_counts_for_nothing,
           a_response_without_qop_is_taken_once_and_for_md5_only,
           the_digest_uri_is_the_request_uri_in_user_and_host,
           malformed_credentials_are_400_and_unknown_schemes_are_ignored,
