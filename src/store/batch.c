@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One batch: one transaction of the database. Writer thread. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -133,13 +135,22 @@ int store_batch_run(struct store *s, struct store_unit *first, size_t n, size_t 
 int store_probe(struct store *s)
 {
 	struct stat st;
+	char *why = NULL;
 	int err;
 
 	store_disconnect_writer(s);
+	if (store_log_inode(s) != s->log_inode) {
+		return BELFRY_EAGAIN; /* other connections still have the one that is gone */
+	}
 	if (stat(s->path, &st) || st.st_ino != s->inode || st.st_dev != s->device) {
 		return BELFRY_EAGAIN; /* what is in memory is not what another file holds */
 	}
 	err = store_connect(s, STORE_WRITER, &s->writer);
+	if (!err && store_schema_check(s, &why)) {
+		snprintf(s->last_error, sizeof(s->last_error), "%s", why ? why : "it is damaged");
+		err = BELFRY_EAGAIN;
+	}
+	free(why);
 	if (!err &&
 	    sqlite3_wal_checkpoint_v2(s->writer, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL)) {
 		store_note_error(s, s->writer);

@@ -83,6 +83,15 @@ int store_sync_dir(const char *dir)
 	return err;
 }
 
+ino_t store_log_inode(const struct store *s)
+{
+	char path[STORE_PATH_MAX + 8];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s-wal", s->path);
+	return stat(path, &st) ? 0 : st.st_ino;
+}
+
 static int fill(sqlite3 *db)
 {
 	char pragmas[256];

@@ -74,6 +74,7 @@ struct store {
 	int lock_fd;
 	dev_t device; /* of the database file */
 	ino_t inode;
+	ino_t log_inode; /* of the log (-wal); the same as long as a connection is open */
 	sqlite3 *writer, *reader, *aux;
 	struct store_stmt_slot stmts[STORE_STMTS_MAX];
 	size_t stmts_n;
@@ -117,6 +118,8 @@ uint64_t store_now_us(void);
 int store_file_check(const char *path, bool *exists_r, char **error_r);
 int store_file_create(struct store *s, char **error_r);
 int store_sync_dir(const char *dir);
+/* Of the log at its place; 0: there is none. */
+ino_t store_log_inode(const struct store *s);
 
 /* schema.c */
 extern const char store_schema_sql[];

@@ -240,6 +240,7 @@ int store_start(struct store *s, struct workers *ws, struct counters *counters)
 		(void)sqlite3_db_release_memory(s->reader);
 	}
 	err = store_connect(s, STORE_AUX, &s->aux) ? -EIO : 0;
+	s->log_inode = store_log_inode(s);
 	err = err ? err : store_outboxes_new(s);
 	err = err ? err : start_threads(s);
 	if (err) {

@@ -313,7 +313,20 @@ static void run_batch(struct store *s, struct store_unit *first, size_t n)
 	deliver(s, first);
 }
 
-/* Has somebody else written, is the file still where it was? */
+/* The log was removed: what is in it is saved into the database, for after a crash nobody would
+ * find it. What is written from now on must not go there. */
+static void save_log(struct store *s)
+{
+	bool ok = sqlite3_wal_checkpoint_v2(s->writer, NULL, SQLITE_CHECKPOINT_FULL, NULL, NULL) ==
+	          SQLITE_OK;
+
+	snprintf(s->last_error, sizeof(s->last_error),
+	         "the log beside it (-wal) was removed or replaced while it was open; %s",
+	         ok ? "what was in it is saved; restart" : "restart");
+	fail_all(s, NULL);
+}
+
+/* Has somebody else written, are the files still where they were? */
 static void poll_file(struct store *s)
 {
 	sqlite3_stmt *stmt = store_stmt(s, "PRAGMA data_version");
@@ -333,6 +346,8 @@ static void poll_file(struct store *s)
 		         "the file was removed or replaced while it was open; put it back or "
 		         "restart");
 		fail_all(s, NULL);
+	} else if (s->log_inode && store_log_inode(s) != s->log_inode) {
+		save_log(s);
 	}
 }
 

@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "faultfs.h"
 #include "store/store.h"
@@ -291,6 +292,57 @@ START_TEST(a_file_that_was_taken_away_is_told_and_not_written_elsewhere)
 }
 END_TEST
 
+START_TEST(a_log_that_was_removed_is_saved_and_nothing_more_goes_there)
+{
+	struct cell a, b;
+	char log[96];
+	int from[CELLS] = { 0 };
+
+	faultfs_install();
+	start();
+	ck_assert_int_eq(cell_set(&a, 1, 1, STORE_SYNCED), 0);
+	store_wait(s);
+	ck_assert_int_eq(a.err, 0);
+	snprintf(log, sizeof(log), "%s/belfry.db-wal", dir);
+	ck_assert_int_eq(unlink(log), 0);
+	wait_for_health("log beside it");
+	ck_assert_int_eq(cell_set(&b, 1, 2, STORE_SYNCED), BELFRY_EAGAIN);
+	/* As it would be found after a crash: the database alone. */
+	from[1] = 1;
+	tmp_dir(cut_dir, sizeof(cut_dir));
+	faultfs_power_cut(dir, cut_dir, 0);
+	check_cells(cut_dir, from);
+	tmp_remove(cut_dir);
+	stop();
+}
+END_TEST
+
+START_TEST(while_a_table_is_missing_writing_does_not_work_again)
+{
+	struct cell a;
+	sqlite3 *db;
+	char path[96];
+
+	faultfs_install();
+	start();
+	snprintf(path, sizeof(path), "%s/belfry.db", dir);
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db, "ALTER TABLE location RENAME TO gone", NULL, NULL, NULL),
+	                 SQLITE_OK);
+	faultfs_fail(FAULTFS_WRITE, 1, SQLITE_IOERR_WRITE, false);
+	(void)cell_set(&a, 1, 1, STORE_SYNCED);
+	store_wait(s);
+	ck_assert_int_eq(a.err, BELFRY_EAGAIN);
+	wait_for_health("no such table: location");
+	ck_assert_int_eq(cell_set(&a, 1, 1, STORE_SYNCED), BELFRY_EAGAIN);
+	ck_assert_int_eq(sqlite3_exec(db, "ALTER TABLE gone RENAME TO location", NULL, NULL, NULL),
+	                 SQLITE_OK);
+	wait_for_health("ok");
+	sqlite3_close(db);
+	stop();
+}
+END_TEST
+
 /* --- power cuts --- */
 
 static struct cell load_cells[4000];
@@ -406,6 +458,8 @@ UNIT_MAIN("store/faults", a_full_disk_fails_what_comes_loses_nothing_and_recover
           whichever_sync_fails_nothing_acknowledged_is_lost,
           a_unit_behind_one_that_failed_is_not_written,
           a_file_that_was_taken_away_is_told_and_not_written_elsewhere,
+          a_log_that_was_removed_is_saved_and_nothing_more_goes_there,
+          while_a_table_is_missing_writing_does_not_work_again,
           a_power_cut_leaves_all_that_was_synced,
           a_power_cut_during_checkpoints_leaves_all_that_was_synced,
           after_a_failed_sync_nothing_is_promised_that_a_power_cut_takes)
