@@ -3,6 +3,7 @@
 
 #include "util/sbuf.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -22,6 +23,24 @@ int guard_init(struct guard *g, struct belfry_core *core)
 	g->failures = belfry_shared_new(core, BELFRY_IP_TEXT, sizeof(struct failures), SOURCES_MAX);
 	g->bans = belfry_shared_new(core, BELFRY_IP_TEXT, sizeof(struct ban), SOURCES_MAX);
 	return g->failures && g->bans ? 0 : -ENOMEM;
+}
+
+/* Of IPv6 the first address of the network (64 bits): one host can have any number of the others.
+ * What is no such address, or a link-local one, stays. */
+static struct str source_of(struct str ip, char space[BELFRY_IP_TEXT])
+{
+	struct in6_addr in6;
+
+	if (ip.n == 0 || ip.n >= BELFRY_IP_TEXT || !memchr(ip.p, ':', ip.n)) {
+		return ip;
+	}
+	memcpy(space, ip.p, ip.n);
+	space[ip.n] = '\0';
+	if (inet_pton(AF_INET6, space, &in6) != 1 || IN6_IS_ADDR_LINKLOCAL(&in6)) {
+		return ip;
+	}
+	memset(&in6.s6_addr[8], 0, 8);
+	return inet_ntop(AF_INET6, &in6, space, BELFRY_IP_TEXT) ? str_from(space) : ip;
 }
 
 struct attempt {
@@ -63,7 +82,9 @@ bool guard_failure(struct guard *g, struct belfry_mod *mod, struct str ip, int m
 		.ban_time_ms = (uint32_t)ban_time_s * 1000,
 		.max = (uint32_t)max,
 	};
+	char space[BELFRY_IP_TEXT];
 
+	ip = source_of(ip, space);
 	if (max == 0 || ban_time_s == 0 ||
 	    belfry_shared_with(g->failures, ip, a.now_ms, a.ban_time_ms, count_failure, &a) != 1) {
 		return false;
@@ -130,7 +151,8 @@ void guard_list(struct belfry_call *call, struct belfry_core *core, void *data)
 void guard_del(struct belfry_call *call, struct belfry_core *core, void *data)
 {
 	struct guard *g = data;
-	struct str ip = belfry_command_param(call, "address");
+	char space[BELFRY_IP_TEXT];
+	struct str ip = source_of(belfry_command_param(call, "address"), space);
 
 	belfry_shared_del(g->failures, ip);
 	if (!belfry_shared_del(g->bans, ip)) {

@@ -187,13 +187,15 @@ uint64_t net_addr_hash(const struct hash_key *key, const struct net_addr *a)
 	return hash_mix(h ^ ((uint64_t)a->port << 8 | a->family));
 }
 
-uint64_t net_addr_hash_source(const struct hash_key *key, const struct net_addr *a)
+struct net_addr net_addr_source(const struct net_addr *a)
 {
 	struct net_addr source = *a;
 
 	source.port = 0;
-	memset(source.ip + 8, 0, sizeof(source.ip) - 8);
-	return net_addr_hash(key, &source);
+	if (a->family == 6 && !(a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80)) {
+		memset(source.ip + 8, 0, sizeof(source.ip) - 8);
+	}
+	return source;
 }
 
 /* A number without sign; on the path of every message, where printf would cost too much. */

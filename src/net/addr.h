@@ -24,8 +24,9 @@ bool net_addr_eq(const struct net_addr *a, const struct net_addr *b); /* with po
 bool net_addr_eq_ip(const struct net_addr *a, const struct net_addr *b);
 /* With port. Keyed, for outsiders choose addresses; IPv6 gives each of them plenty. */
 uint64_t net_addr_hash(const struct hash_key *key, const struct net_addr *a);
-/* Of who is there: without port, and of IPv6 the network (the first 64 bits) only. */
-uint64_t net_addr_hash_source(const struct hash_key *key, const struct net_addr *a);
+/* Who that is: without port, and of IPv6 the network (the first 64 bits) only, for one host can have
+ * any number of addresses in it. A link-local address stays whole. */
+struct net_addr net_addr_source(const struct net_addr *a);
 /* IP only, IPv6 without brackets; into @out of NET_ADDR_TEXT bytes, NUL-terminated. */
 struct str net_addr_ip_text(const struct net_addr *a, char *out);
 /* "192.0.2.1:5060", "[2001:db8::1]:5060". */

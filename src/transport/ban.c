@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sources that are refused: one worker's copy, an open hash table by address. */
+/* Sources that are refused: one worker's copy, an open hash table by net_addr_source(). */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -27,13 +27,14 @@ static size_t place(const struct transport *tp, const struct ban_table *bans,
 	return (size_t)hash_str(tp->w->process_key, text) & (bans->cap - 1);
 }
 
-/* The ban of @ip, or the free place for it. */
+/* The ban of @ip's source, or the free place for it. */
 static struct ban *find(const struct transport *tp, const struct ban_table *bans,
                         const struct net_addr *ip)
 {
-	size_t i = place(tp, bans, ip);
+	const struct net_addr source = net_addr_source(ip);
+	size_t i = place(tp, bans, &source);
 
-	while (bans->v[i].ip.family && !net_addr_eq_ip(&bans->v[i].ip, ip)) {
+	while (bans->v[i].ip.family && !net_addr_eq_ip(&bans->v[i].ip, &source)) {
 		i = (i + 1) & (bans->cap - 1);
 	}
 	return &bans->v[i];
@@ -96,8 +97,8 @@ int transport_ban_add(struct transport *tp, const struct net_addr *ip, uint64_t 
 	}
 	ban = find(tp, tp->bans, ip);
 	tp->bans->n += ban->ip.family == 0;
-	*ban = (struct ban){ .ip = *ip, .until_ms = until_ms };
-	streams_close_from(tp, ip);
+	*ban = (struct ban){ .ip = net_addr_source(ip), .until_ms = until_ms };
+	streams_close_from(tp, &ban->ip);
 	return 0;
 }
 

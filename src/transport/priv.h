@@ -207,8 +207,8 @@ void stream_use(struct transport_group *g, uint64_t conn, bool more);
 void stream_close(struct transport *tp, uint64_t conn);
 void stream_each(struct transport *tp, tp_conn_cb *cb, void *arg);
 void streams_flush(struct transport *tp);
-/* Those with this address (port ignored) end. */
-void streams_close_from(struct transport *tp, const struct net_addr *ip);
+/* Those of this net_addr_source() end. */
+void streams_close_from(struct transport *tp, const struct net_addr *source);
 
 /* --- sockets.c -----------------------------------------------------------------------------------
  */

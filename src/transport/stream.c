@@ -288,9 +288,9 @@ bool streams_may_open(const struct transport *tp)
 
 static _Atomic unsigned *conns_from(const struct transport *tp, const struct net_addr *remote)
 {
-	uint64_t h = net_addr_hash_source(tp->w->process_key, remote);
+	const struct net_addr source = net_addr_source(remote);
 
-	return &tp->g->conns_from[h % TP_SOURCES];
+	return &tp->g->conns_from[net_addr_hash(tp->w->process_key, &source) % TP_SOURCES];
 }
 
 /* Half of the limit; others that share the place of its hash make it a little less. */
@@ -770,15 +770,19 @@ void streams_free(struct transport *tp)
 	tp->streams = NULL;
 }
 
-void streams_close_from(struct transport *tp, const struct net_addr *ip)
+void streams_close_from(struct transport *tp, const struct net_addr *source)
 {
 	struct stream_table *t = tp->streams;
 
 	for (uint32_t i = 0; t && i < t->slots_n; i++) {
 		struct stream *s = t->slots[i].s;
 
-		if (s && net_addr_eq_ip(&s->flow.remote, ip)) {
-			stream_end(s, BELFRY_EDENIED);
+		if (s) {
+			const struct net_addr from = net_addr_source(&s->flow.remote);
+
+			if (net_addr_eq(&from, source)) {
+				stream_end(s, BELFRY_EDENIED);
+			}
 		}
 	}
 }

@@ -487,6 +487,26 @@ START_TEST(failures_ban_their_source_for_a_while)
 }
 END_TEST
 
+/* Who has an IPv6 network has addresses enough to guess from another one each time. */
+START_TEST(an_ipv6_network_is_one_source)
+{
+	begin("auth: { max_failures = 3; ban_time = 60; };");
+	ck_assert_int_eq(fail_from("2001:db8::1:1"), 401);
+	ck_assert_int_eq(fail_from("2001:db8::2:7"), 401);
+	fail_from("2001:db8:0:0:ffff::3");
+	while (rig_next(&rig)) {
+	}
+	ck_assert_int_eq(reg_from("2001:db8::4", NULL, NULL), 0);
+	ck_assert_int_eq(reg_from("2001:db8:0:1::4", NULL, NULL), 401);
+	run_command("ban.list", NULL);
+	ck_assert(str_contains_nocase(command_json, STR("\"address\": \"2001:db8::\"")));
+	run_command("ban.del", "2001:db8::9");
+	ck_assert_str_eq(command_error, "");
+	ck_assert_int_eq(reg_from("2001:db8::4", NULL, NULL), 401);
+	rig_fini(&rig);
+}
+END_TEST
+
 START_TEST(a_ban_can_be_taken_away)
 {
 	begin("auth: { max_failures = 1; ban_time = 3600; };");
@@ -707,8 +727,8 @@ UNIT_MAIN("auth/auth", rfc8760_a_challenge_per_algorithm_in_the_configured_order
           the_digest_uri_is_the_request_uri_in_user_and_host,
           malformed_credentials_are_400_and_unknown_schemes_are_ignored,
           an_unknown_address_of_record_is_404_for_a_trusted_peer, register_may_be_open,
-          failures_ban_their_source_for_a_while, a_ban_can_be_taken_away,
-          slow_failures_and_a_limit_of_0_ban_nobody,
+          failures_ban_their_source_for_a_while, an_ipv6_network_is_one_source,
+          a_ban_can_be_taken_away, slow_failures_and_a_limit_of_0_ban_nobody,
           a_nonce_of_another_address_bans_nobody_and_opens_nothing,
           who_names_a_local_user_in_from_is_challenged, an_authenticated_user_calls_as_itself_only,
           trusted_peers_and_options_to_the_server_are_not_asked, ack_is_never_challenged,
