@@ -114,8 +114,13 @@ static int show(const struct options *o, const json_t *command, const json_t *re
 static int refused(const json_t *error)
 {
 	const char *why = json_string_value(json_object_get(error, "message"));
+	char *text = why ? strdup(why) : NULL; /* may quote what a stranger sent */
 
-	(void)fprintf(stderr, "belfryctl: %s\n", why ? why : "refused");
+	if (text) {
+		print_tame(text);
+	}
+	(void)fprintf(stderr, "belfryctl: %s\n", text ? text : "refused");
+	free(text);
 	return EXIT_REFUSED;
 }
 

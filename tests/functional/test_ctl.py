@@ -5,6 +5,7 @@ import os
 import socket
 import stat
 import subprocess
+import threading
 
 import pytest
 
@@ -364,6 +365,27 @@ def test_slow_reader_does_not_block_others(one):
 
 
 # --- the socket -----------------------------------------------------------------------------------
+
+def test_what_a_server_says_does_not_steer_the_terminal(tmpdir_short):
+    path = str(tmpdir_short / "s")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(1)
+
+        def serve():
+            conn = listener.accept()[0]
+            lines = conn.makefile()
+            for answer in ({"result": {"commands": [{"name": "status", "args": [], "help": ""}]}},
+                           {"error": {"code": 1, "message": "no \x1b[2J\nlevel=x \x9b1m \x7f"}}):
+                answer.update(jsonrpc="2.0", id=json.loads(lines.readline())["id"])
+                conn.sendall(json.dumps(answer).encode() + b"\n")
+            conn.close()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        r = subprocess.run([BUILD / "src/belfryctl", "-s", path, "status"], capture_output=True, text=True, timeout=WAIT_S)
+        thread.join()
+    assert r.returncode == 1 and r.stderr == "belfryctl: no ?[2J?level=x ??1m ?\n", r.stderr
+
 
 def test_socket_has_the_mode_of_the_configuration(make_server):
     s = make_server(start=False)
