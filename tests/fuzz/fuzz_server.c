@@ -9,8 +9,9 @@
  *   @p32000       so many ms pass
  *   @x1           nothing can be sent to peer 1 any more
  *
- * Requests that leave must be good ones, an answer goes to where its request came from, and in the
- * end nothing is left.
+ * Requests that leave must be good ones, and in the end nothing is left. Where users must
+ * authenticate nobody here can: then each message gets one answer at most, which goes to where it
+ * came from and is not much longer, and nothing is kept of it.
  */
 #include "module/rig.h"
 
@@ -68,6 +69,7 @@ struct run {
 	struct rig rig;
 	struct sent sent[SENT_MAX];
 	size_t sent_n;
+	bool is_closed;
 };
 
 static struct net_addr peer(struct str number)
@@ -124,10 +126,32 @@ static void look(struct run *run)
 	}
 }
 
+/* A stranger buys nothing with a message. */
+static void expect_little(struct run *run, size_t n, const struct net_addr *from)
+{
+	struct txn_counts counts;
+	struct tp_flow flow;
+	struct str text;
+
+	rig_settle(&run->rig);
+	counts = txn_layer_counts(run->rig.txns);
+	MUST(counts.server_open == 0 && counts.server_lingering == 0 && counts.client == 0);
+	MUST(run->rig.proxy->open_n == 0);
+	if (fake_wire_sent(run->rig.wire, &text, &flow)) {
+		MUST(str_starts(text, STR("SIP/2.0 ")) && text.n <= 2 * n + 600);
+		MUST(net_addr_eq_ip(&flow.remote, from));
+		MUST(!fake_wire_sent(run->rig.wire, &text, &flow));
+	}
+}
+
 static void receive(struct run *run, struct str text, uint8_t proto, const struct net_addr *from)
 {
-	if (text.n > 0 && text.n <= SIP_MSG_MAX) {
-		fake_wire_receive(run->rig.wire, text, proto, from);
+	if (text.n == 0 || text.n > SIP_MSG_MAX) {
+		return;
+	}
+	fake_wire_receive(run->rig.wire, text, proto, from);
+	if (run->is_closed) {
+		expect_little(run, text.n, from);
 	}
 }
 
@@ -209,9 +233,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct run run;
 	struct str rest = str_make((const char *)data, size), head;
+
+	run.is_closed = str_starts(rest, STR("@a"));
 	const struct rig_params params = {
 		.modules = modules,
-		.settings = str_starts(rest, STR("@a")) ? closed : open_all,
+		.settings = run.is_closed ? closed : open_all,
 		.users = users,
 	};
 
