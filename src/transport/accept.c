@@ -82,8 +82,7 @@ static bool accept_one(struct tcp_port *tcp)
 	if (tp_is_banned(tp, &remote)) {
 		tp_count(tp, tp->g->counts.rejected[TP_REJECT_BANNED]);
 		close(fd);
-	} else if (!streams_may_open(tp) ||
-	           !streams_may_accept(tp, &remote)) { /* told at once, rather than left to wait */
+	} else if (!streams_reserve(tp, &remote)) { /* told at once, rather than left to wait */
 		tp_count(tp, tp->g->counts.rejected[TP_REJECT_CONNECTION_LIMIT]);
 		close(fd);
 	} else {

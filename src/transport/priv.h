@@ -191,13 +191,12 @@ void tcp_port_free(struct tp_port *port);
 
 int streams_new(struct transport *tp);
 void streams_free(struct transport *tp);
-/* Takes @fd, which @remote has connected to. */
+/* Takes @fd, which @remote has connected to, and the place reserved for it. */
 void stream_accepted(struct transport *tp, const struct tp_listener *listener, int fd,
                      const struct net_addr *remote);
-/* No more connections than the limit (of all workers)? */
-bool streams_may_open(const struct transport *tp);
-/* No more from there than one source may have of them? */
-bool streams_may_accept(const struct transport *tp, const struct net_addr *remote);
+/* A place among those of all workers, and of the source that @from is (NULL: we open it); false:
+ * there is none. */
+bool streams_reserve(struct transport *tp, const struct net_addr *from);
 int stream_send(struct transport *tp, struct tp_flow *flow, bool reopen, const struct sip_out *out);
 uint64_t stream_reuse(struct transport *tp, uint8_t proto, const struct net_addr *remote);
 bool stream_is_alive(struct transport_group *g, uint64_t conn);

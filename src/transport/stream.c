@@ -278,14 +278,6 @@ static void gauge(const struct stream *s, int64_t n)
 	counter_add(s->tp->w->counts, s->tp->g->counts.connections[s->flow.proto], n);
 }
 
-bool streams_may_open(const struct transport *tp)
-{
-	const struct conf *conf = tp->w->conf->conf;
-	unsigned now_n = atomic_load_explicit(&tp->g->conns_n, memory_order_relaxed);
-
-	return now_n < (unsigned)conf->server.max_connections;
-}
-
 static _Atomic unsigned *conns_from(const struct transport *tp, const struct net_addr *remote)
 {
 	const struct net_addr source = net_addr_source(remote);
@@ -293,27 +285,49 @@ static _Atomic unsigned *conns_from(const struct transport *tp, const struct net
 	return &tp->g->conns_from[net_addr_hash(tp->w->process_key, &source) % TP_SOURCES];
 }
 
-/* Half of the limit; others that share the place of its hash make it a little less. */
-bool streams_may_accept(const struct transport *tp, const struct net_addr *remote)
+/* Of two workers that want the last place one gets it. */
+static bool take_place(_Atomic unsigned *n, unsigned max)
 {
-	const struct conf *conf = tp->w->conf->conf;
-	unsigned share = (unsigned)conf->server.max_connections / 2;
-
-	if (conf_is_trusted(conf, remote)) {
+	if (atomic_fetch_add_explicit(n, 1, memory_order_relaxed) < max) {
 		return true;
 	}
-	share = share > SOURCE_SURE ? share : SOURCE_SURE;
-	return atomic_load_explicit(conns_from(tp, remote), memory_order_relaxed) < share;
+	atomic_fetch_sub_explicit(n, 1, memory_order_relaxed);
+	return false;
 }
 
-static void count_conn(const struct stream *s, bool is_new)
+/* Half of the limit; others that share the place of its hash make it a little less. */
+static unsigned share_of(const struct conf *conf, const struct net_addr *from)
 {
-	unsigned n = is_new ? 1U : UINT_MAX; /* one more, one less */
+	unsigned max = (unsigned)conf->server.max_connections, share = max / 2;
 
-	atomic_fetch_add_explicit(&s->tp->g->conns_n, n, memory_order_relaxed);
-	if (s->flow.accepted) {
-		atomic_fetch_add_explicit(conns_from(s->tp, &s->flow.remote), n,
-		                          memory_order_relaxed);
+	if (conf_is_trusted(conf, from)) {
+		return UINT_MAX;
+	}
+	return share > SOURCE_SURE ? share : SOURCE_SURE;
+}
+
+bool streams_reserve(struct transport *tp, const struct net_addr *from)
+{
+	const struct conf *conf = tp->w->conf->conf;
+	_Atomic unsigned *n = from ? conns_from(tp, from) : NULL;
+
+	if (n && !take_place(n, share_of(conf, from))) {
+		return false;
+	}
+	if (take_place(&tp->g->conns_n, (unsigned)conf->server.max_connections)) {
+		return true;
+	}
+	if (n) {
+		atomic_fetch_sub_explicit(n, 1, memory_order_relaxed);
+	}
+	return false;
+}
+
+static void release_place(struct transport *tp, const struct tp_flow *flow)
+{
+	atomic_fetch_sub_explicit(&tp->g->conns_n, 1, memory_order_relaxed);
+	if (flow->accepted) {
+		atomic_fetch_sub_explicit(conns_from(tp, &flow->remote), 1, memory_order_relaxed);
 	}
 }
 
@@ -344,7 +358,7 @@ static void stream_free(struct stream *s)
 		slot_give(s);
 		gauge(s, -1);
 	}
-	count_conn(s, false);
+	release_place(s->tp, &s->flow);
 	free(s);
 }
 
@@ -455,19 +469,19 @@ static const struct conn_user stream_user = {
 	.failed = on_failed,
 };
 
-/* Takes @fd. */
+/* Takes @fd and the place that is reserved. */
 static int stream_new(struct transport *tp, const struct tp_flow *flow, int fd, struct stream **s_r)
 {
 	struct stream *s = calloc(1, sizeof(*s));
 	int err;
 
 	if (!s) {
+		release_place(tp, flow);
 		close(fd);
 		return -ENOMEM;
 	}
 	s->tp = tp;
 	s->flow = *flow;
-	count_conn(s, true);
 	s->flow.conn = 0;
 	s->state = flow->accepted ? STREAM_OPEN : STREAM_CONNECTING;
 	s->born_ms = s->in_ms = s->state_ms = tp->w->clock.now_ms;
@@ -532,15 +546,16 @@ int stream_connect(struct transport *tp, const struct tp_flow *flow, struct stre
 	struct tp_flow to = *flow;
 	int fd, err;
 
-	if (!streams_may_open(tp)) {
+	to.accepted = false;
+	if (!streams_reserve(tp, NULL)) {
 		tp_count(tp, tp->g->counts.rejected[TP_REJECT_CONNECTION_LIMIT]);
 		return BELFRY_EFULL;
 	}
 	fd = net_tcp_connect(&flow->remote, local_side(flow));
 	if (fd < 0) {
+		release_place(tp, &to);
 		return fd == -EMFILE || fd == -ENFILE ? BELFRY_EFULL : BELFRY_EUNREACH;
 	}
-	to.accepted = false;
 	err = stream_new(tp, &to, fd, s_r);
 	if (err == 0) {
 		list_add(bucket(tp, &flow->remote), &(*s_r)->by_remote);
