@@ -412,6 +412,40 @@ def test_a_flood_from_one_source_takes_no_memory_and_is_not_amplified(make_serve
         assert set(flood.statuses) == {status} and flood.statuses[status] >= 0.9 * n, flood.statuses
 
 
+SMALLEST = {
+    # kind: (method, URI, From, further lines)
+    "REGISTER": (b"REGISTER", b"sip:example.com", b"sip:a@example.com", b""),
+    "INVITE": (b"INVITE", b"sip:a@example.com", b"sip:a@example.com", b""),
+    "OPTIONS to the server": (b"OPTIONS", b"sip:example.com", b"sip:a@a", b""),
+    "OPTIONS with Max-Forwards 0": (b"OPTIONS", b"sip:a@a", b"sip:a@a", b"Max-Forwards:0\r\n"),
+    "unknown": (b"F", b"sip:127.0.0.1:%(port)d", b"sip:a@a", b""),
+    "elsewhere": (b"F", b"sip:a@a", b"sip:a@a", b""),
+    "CANCEL": (b"CANCEL", b"sip:a@a", b"sip:a@a", b""),
+    "BYE": (b"BYE", b"sip:a@example.com", b"sip:a@a", b""),
+    "Require": (b"OPTIONS", b"sip:example.com", b"sip:a@a", b"Require:a\r\n"),
+    "Proxy-Require": (b"F", b"sip:a@example.com", b"sip:a@a", b"Proxy-Require:a\r\n"),
+    "broken": (b"F", b"sip:a@a", b"x", b""),
+}
+
+
+def test_the_smallest_requests_get_one_answer_less_than_four_times_as_long(make_server):
+    """What a forged source can have sent to somebody, at the most."""
+    server = make_server(workers=2, **CLOSED)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        for i, (kind, (method, uri, from_, lines)) in enumerate(SMALLEST.items()):
+            uri = uri % {b"port": server.port}
+            raw = (b"%s %s SIP/2.0\r\nv:SIP/2.0/UDP a;branch=z9hG4bK%d;rport\r\nf:<%s>;tag=1\r\nt:<%s>\r\ni:%d\r\n"
+                   b"CSeq:1 %s\r\n%s\r\n" % (method, uri, i, from_, from_, i, method, lines))
+            s.settimeout(WAIT_S)
+            s.sendto(raw, server.addr())
+            answer = s.recv(65536)
+            assert answer.startswith(b"SIP/2.0 ") and len(answer) < 4 * len(raw), (kind, len(raw), answer)
+        s.settimeout(0.6 * SLOW)  # longer than T1: nothing is sent again
+        with pytest.raises(socket.timeout):
+            pytest.fail(repr(s.recv(65536)))
+
+
 def healthy_after(server, peer):
     """Unauthenticated OPTIONS to the server itself are answered; queued behind the flood."""
     p = peer(server)
