@@ -11,8 +11,22 @@ struct str proxy_retry_after(struct belfry_req *req, unsigned s)
 	return arena_printf(proxy_arena(req), "Retry-After: %u\r\n", s + (unsigned)spread);
 }
 
+/* What goes on, and emergencies. A To tag alone is easily made up: where we record-route it needs
+ * our check, or somebody who is known. */
+static bool is_preferred(const struct belfry_req *req)
+{
+	if (str_starts_nocase(req->msg->ruri_text, STR("urn:service:sos"))) {
+		return true;
+	}
+	return req->msg->to_tag.n > 0 && (req->in_dialog || req->trusted || req->user.n > 0 ||
+	                                  !req->conf->proxy.record_route);
+}
+
 int proxy_accept(struct belfry_req *req)
 {
+	const struct txn_server_params params = {
+		.req = req->msg, .from = &req->from, .user = req, .is_preferred = is_preferred(req)
+	};
 	int err;
 
 	if (req->st || req->is_ack || req->dry) {
@@ -21,7 +35,7 @@ int proxy_accept(struct belfry_req *req)
 	if (req->final_sent) {
 		return BELFRY_EFULL;
 	}
-	err = txn_server_new(req->p->txns, req->msg, &req->from, req, &req->st);
+	err = txn_server_new(req->p->txns, &params, &req->st);
 	if (err == BELFRY_EEXIST) { /* it came again while a hook waited */
 		req->st = NULL;
 		req->final_sent = true;

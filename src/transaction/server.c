@@ -7,30 +7,25 @@
 /* --- limits ------------------------------------------------------------------------------------
  */
 
-/* Requests inside dialogs and emergency calls. */
-static bool is_preferred(const struct sip_msg *req)
-{
-	return req->to_tag.n > 0 || str_starts_nocase(req->ruri_text, STR("urn:service:sos"));
-}
-
 /* A transaction keeps the buffer of its request. What is left of them is for what goes on: answers,
  * ACK, CANCEL, and the next requests, if only to refuse them. */
-static bool has_buffers(const struct sip_msg *req)
+static bool has_buffers(const struct sip_msg *req, bool is_preferred)
 {
-	return !req->buf ||
-	       msgbuf_load(req->buf) < (is_preferred(req) ? TXN_LOAD_MAX_PREFERRED : TXN_LOAD_MAX);
+	unsigned most = is_preferred ? TXN_LOAD_MAX_PREFERRED : TXN_LOAD_MAX;
+
+	return !req->buf || msgbuf_load(req->buf) < most;
 }
 
 /* The last tenth of the transactions is kept for the preferred ones. */
-static bool has_room(const struct txn_layer *l, const struct sip_msg *req)
+static bool has_room(const struct txn_layer *l, const struct txn_server_params *params)
 {
 	size_t max = (size_t)l->w->conf->conf->server.max_transactions;
 	size_t share = (max + l->w->n - 1) / l->w->n;
 
-	if (!is_preferred(req)) {
+	if (!params->is_preferred) {
 		share -= share / 10;
 	}
-	return l->server_open < share && has_buffers(req);
+	return l->server_open < share && has_buffers(params->req, params->is_preferred);
 }
 
 /* --- beginning ---------------------------------------------------------------------------------
@@ -75,14 +70,15 @@ static void entry_fill(struct txn_entry *e, struct txn_server *st, const struct 
 	e->is_reliable = tp_proto_is_reliable(st->from.proto);
 }
 
-int txn_server_new(struct txn_layer *l, struct sip_msg *req, const struct tp_flow *from, void *user,
+int txn_server_new(struct txn_layer *l, const struct txn_server_params *params,
                    struct txn_server **st_r)
 {
+	struct sip_msg *req = params->req;
 	struct txn_server *st;
 	struct txn_key key;
 	int err;
 
-	if (!has_room(l, req)) {
+	if (!has_room(l, params)) {
 		txn_count(l, l->ids.rejected_full, 1);
 		return BELFRY_EFULL;
 	}
@@ -94,7 +90,7 @@ int txn_server_new(struct txn_layer *l, struct sip_msg *req, const struct tp_flo
 	if (!st) {
 		return BELFRY_EFULL;
 	}
-	server_fill(st, l, req, from);
+	server_fill(st, l, req, params->from);
 	entry_fill(st->entry, st, &key);
 	err = key.method == SIP_M_INVITE ? txn_si_start(st) : txn_so_start(st);
 	if (err) {
@@ -103,7 +99,7 @@ int txn_server_new(struct txn_layer *l, struct sip_msg *req, const struct tp_flo
 		slab_free(&l->servers, st);
 		return BELFRY_EFULL;
 	}
-	st->user = user;
+	st->user = params->user;
 	txn_table_add(&l->table, st->entry);
 	txn_conn_add(st);
 	l->server_open++;

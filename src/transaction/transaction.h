@@ -80,12 +80,16 @@ int txn_reply_stateless(struct txn_layer *l, const struct sip_msg *req, const st
 
 /* --- server side ------------------------------------------------------------------------------ */
 
-/* Takes a reference to @req (released when a final response has been sent). BELFRY_EFULL:
- * max_transactions (of which requests without To tag, emergency calls aside, get nine tenths), or
- * no memory; answer 503 without state. BELFRY_EEXIST: there is one already (a retransmission that
- * came while the user waited before this call): drop the request. @user is handed to
- * cancelled/server_end; the caller frees its things in server_end. */
-int txn_server_new(struct txn_layer *l, struct sip_msg *req, const struct tp_flow *from, void *user,
+struct txn_server_params {
+	struct sip_msg *req; /* a reference is taken, and released after a final response */
+	const struct tp_flow *from;
+	void *user;        /* for cancelled and server_end; freed in server_end */
+	bool is_preferred; /* for what goes on and for emergencies something is kept in reserve */
+};
+/* BELFRY_EFULL: max_transactions (of which the preferred ones alone get the last tenth), few receive
+ * buffers, or no memory; answer 503 without state. BELFRY_EEXIST: there is one already (a
+ * retransmission that came while the user waited before this call): drop the request. */
+int txn_server_new(struct txn_layer *l, const struct txn_server_params *params,
                    struct txn_server **st_r);
 /* NULL after a final response: who needs it longer takes a reference of its own. */
 struct sip_msg *txn_server_request(struct txn_server *st);

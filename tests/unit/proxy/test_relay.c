@@ -159,6 +159,32 @@ START_TEST(inside_a_dialog_that_we_record_routed_both_sides_pass)
 }
 END_TEST
 
+/* What is kept in reserve is for calls that are there: a To tag is easily made up. */
+START_TEST(the_reserve_is_for_dialogs_that_are_proven)
+{
+	struct rig *rig = rig_new(NULL);
+	const struct ask stranger = { .method = "MESSAGE" };
+	struct ask made_up = stranger, in_dialog = stranger;
+	char line[512];
+
+	route_of_call(rig, line, sizeof(line));
+	made_up.to_tag = in_dialog.to_tag = "b";
+	in_dialog.lines = line;
+	rig->conf->server.max_transactions = 20;
+	for (int i = 0; i < 18; i++) {
+		rig_ask_with(rig, &stranger);
+		rig_sent(rig, "MESSAGE ");
+	}
+	rig_ask_with(rig, &stranger);
+	rig_sent(rig, "SIP/2.0 503");
+	rig_ask_with(rig, &made_up);
+	rig_sent(rig, "SIP/2.0 503");
+	rig_ask_with(rig, &in_dialog);
+	rig_sent(rig, "MESSAGE ");
+	rig_free(rig);
+}
+END_TEST
+
 START_TEST(somebody_elses_record_route_opens_nothing)
 {
 	struct rig *rig = rig_new(NULL);
@@ -239,6 +265,6 @@ UNIT_MAIN("proxy/relay", strangers_cannot_have_anything_sent_elsewhere,
           loopback_is_for_its_own_and_for_whom_the_settings_send_there,
           relay_any_lets_all_relay_none_nobody,
           inside_a_dialog_that_we_record_routed_both_sides_pass,
-          somebody_elses_record_route_opens_nothing,
+          the_reserve_is_for_dialogs_that_are_proven, somebody_elses_record_route_opens_nothing,
           the_check_holds_for_sixty_days_and_over_a_change_of_keys,
           a_rule_that_leads_elsewhere_for_a_domain_of_ours_needs_no_right)

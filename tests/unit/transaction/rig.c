@@ -277,6 +277,19 @@ void rig_receive(struct rig *rig, uint8_t proto, const char *method, const char 
 	rig_receive_text(rig, proto, &rig->up, text);
 }
 
+int rig_server_new(struct rig *rig, struct txn_server **st_r)
+{
+	const struct txn_server_params params = {
+		.req = rig->req,
+		.from = &rig->from,
+		.user = rig,
+		.is_preferred = rig->req->to_tag.n > 0 ||
+		                str_starts(rig->req->ruri_text, STR("urn:service:sos")),
+	};
+
+	return txn_server_new(rig->l, &params, st_r);
+}
+
 void rig_server(struct rig *rig, uint8_t proto, const char *method)
 {
 	char want[64];
@@ -284,7 +297,7 @@ void rig_server(struct rig *rig, uint8_t proto, const char *method)
 	rig_receive(rig, proto, method, "z9hG4bKserver", "", "");
 	snprintf(want, sizeof(want), "request:%s", method);
 	rig_expect(rig, want);
-	ck_assert_int_eq(txn_server_new(rig->l, rig->req, &rig->from, rig, &rig->st), 0);
+	ck_assert_int_eq(rig_server_new(rig, &rig->st), 0);
 }
 
 void rig_reply(struct rig *rig, int code)

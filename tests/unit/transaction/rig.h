@@ -62,6 +62,8 @@ void rig_receive_text(struct rig *rig, uint8_t proto, const struct net_addr *fro
                       const char *text);
 /* An INVITE (or other request) that arrives and is accepted: rig->st. */
 void rig_server(struct rig *rig, uint8_t proto, const char *method);
+/* The request that arrived last is accepted; with a To tag, or for help, it is preferred. */
+int rig_server_new(struct rig *rig, struct txn_server **st_r);
 void rig_reply(struct rig *rig, int code);
 /* A response of the downstream peer's to what upstream asked, forwarded to rig->st. */
 int rig_forward(struct rig *rig, int code, const char *to_tag);

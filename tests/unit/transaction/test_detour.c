@@ -68,7 +68,7 @@ static void accept_from(struct net *net, const char *method, const char *sent_by
 	rig_receive_text(rig, TP_TCP, &rig->up, text);
 	snprintf(want, sizeof(want), "request:%s", method);
 	rig_expect(rig, want);
-	ck_assert_int_eq(txn_server_new(rig->l, rig->req, &rig->from, rig, &rig->st), 0);
+	ck_assert_int_eq(rig_server_new(rig, &rig->st), 0);
 	sip_msg_unref(&rig->req);
 }
 
@@ -522,7 +522,7 @@ static int memory_scenario(void *arg)
 	fake_wire_slow(rig.wire, true);
 	rig_receive(&rig, TP_TCP, "INVITE", "z9hG4bK1", "", "");
 	if (rig.req) {
-		txn_server_new(rig.l, rig.req, &rig.from, &rig, &rig.st);
+		rig_server_new(&rig, &rig.st);
 	}
 	for (int i = 0; rig.st && i < 3; i++) {
 		fake_wire_unreachable(rig.wire, TP_TCP, &rig.up);

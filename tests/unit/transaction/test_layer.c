@@ -53,7 +53,7 @@ static int receive_new(struct rig *rig, unsigned i, const char *to_params)
 
 	snprintf(branch, sizeof(branch), "z9hG4bK%u", i);
 	rig_receive(rig, TP_UDP, "MESSAGE", branch, to_params, "");
-	return txn_server_new(rig->l, rig->req, &rig->from, rig, &rig->st);
+	return rig_server_new(rig, &rig->st);
 }
 
 START_TEST(the_last_tenth_is_kept_for_dialogs_and_emergency_calls)
@@ -71,7 +71,7 @@ START_TEST(the_last_tenth_is_kept_for_dialogs_and_emergency_calls)
 	                 "Via: SIP/2.0/UDP up.example.net:5060;branch=z9hG4bKsos\n"
 	                 "From: <sip:a@example.net>;tag=1\nTo: <urn:service:sos>\n"
 	                 "Call-ID: x\nCSeq: 1 INVITE\n\n");
-	ck_assert_int_eq(txn_server_new(rig->l, rig->req, &rig->from, rig, &rig->st), 0);
+	ck_assert_int_eq(rig_server_new(rig, &rig->st), 0);
 	ck_assert_int_eq(receive_new(rig, 102, ";tag=dialog"), BELFRY_EFULL);
 	ck_assert_uint_eq(txn_layer_counts(rig->l).server_open, 20);
 	ck_assert_uint_eq(rig->w->counts->v[rig->l->ids.rejected_full], 2);

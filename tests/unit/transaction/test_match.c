@@ -78,7 +78,7 @@ START_TEST(a_transaction_that_is_there_already_is_not_made_again)
 	struct txn_server *st = NULL;
 
 	rig_server(rig, TP_UDP, "MESSAGE");
-	ck_assert_int_eq(txn_server_new(rig->l, rig->req, &rig->from, rig, &st), BELFRY_EEXIST);
+	ck_assert_int_eq(rig_server_new(rig, &st), BELFRY_EEXIST);
 	ck_assert_ptr_null(st);
 	rig_free(rig);
 }
@@ -120,7 +120,7 @@ static void old_server(struct rig *rig, const char *to)
 	o.to = to;
 	old_receive(rig, &o);
 	rig_expect(rig, "request:INVITE");
-	ck_assert_int_eq(txn_server_new(rig->l, rig->req, &rig->from, rig, &rig->st), 0);
+	ck_assert_int_eq(rig_server_new(rig, &rig->st), 0);
 	txn_server_trying(rig->st);
 	rig_sent(rig, "SIP/2.0 100 ");
 }

@@ -33,7 +33,7 @@ static bool server(struct rig *rig, uint8_t proto, const char *method, const cha
 	rig->st = NULL;
 	rig_receive(rig, proto, method, branch, "", "");
 	if (rig->req) {
-		int err = txn_server_new(rig->l, rig->req, &rig->from, rig, &rig->st);
+		int err = rig_server_new(rig, &rig->st);
 
 		ck_assert(err == 0 || err == BELFRY_EFULL);
 		sip_msg_unref(&rig->req);

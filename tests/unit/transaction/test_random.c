@@ -87,7 +87,9 @@ static void on_request(void *arg, struct sip_msg *req, const struct tp_flow *fro
 	ck_assert_int_ne(req->method, SIP_M_CANCEL);
 	if (o) {
 		o->is_invite = req->method == SIP_M_INVITE;
-		if (txn_server_new(w->rig.l, req, from, o, &o->st) != 0) {
+		const struct txn_server_params params = { .req = req, .from = from, .user = o };
+
+		if (txn_server_new(w->rig.l, &params, &o->st) != 0) {
 			o->is_used = false;
 		}
 	} else {

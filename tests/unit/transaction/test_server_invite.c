@@ -9,7 +9,7 @@ START_TEST(rfc3261_17_2_1_sends_100_when_the_user_is_silent_for_200_ms)
 	struct str text;
 
 	rig_receive(rig, TP_UDP, "INVITE", "z9hG4bKa", "", "Timestamp: 54\n");
-	ck_assert_int_eq(txn_server_new(rig->l, rig->req, &rig->from, rig, &rig->st), 0);
+	ck_assert_int_eq(rig_server_new(rig, &rig->st), 0);
 	rig_pass(rig, 199);
 	rig_nothing_sent(rig);
 	rig_pass(rig, 1);
