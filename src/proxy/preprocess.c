@@ -186,8 +186,9 @@ static void judge(struct belfry_req *req)
 	req->ruri_kind = (uint8_t)proxy_uri_kind(req, &req->ruri);
 	req->elsewhere = req->route.n > 0 || req->maddr || req->ruri_kind == PROXY_RURI_ELSEWHERE ||
 	                 req->ruri_kind == PROXY_RURI_OTHER;
-	if (req->msg->to_tag.n == 0) {
-		req->in_dialog = false; /* the check is for what follows, not for what begins */
+	/* The check is for what follows, not for what begins; a REGISTER is in no dialog (10.2). */
+	if (req->msg->to_tag.n == 0 || req->msg->method == SIP_M_REGISTER) {
+		req->in_dialog = false;
 	}
 	note(req, "RFC 3261 16.5",
 	     req->elsewhere                       ? "the next hop is elsewhere"

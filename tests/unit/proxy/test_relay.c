@@ -148,6 +148,9 @@ START_TEST(inside_a_dialog_that_we_record_routed_both_sides_pass)
 	                      .from_tag = "b",
 	                      .to_tag = "a",
 	                      .lines = line });
+	relays(rig, false,
+	       &(struct ask){
+		       .method = "REGISTER", .uri = ELSEWHERE, .to_tag = "b", .lines = line });
 	/* A strict router sends it in the Request-URI. */
 	line[strlen(line) - 2] = '\0'; /* ">\n" */
 	relays(rig, true,
