@@ -63,14 +63,34 @@ static char *mask_value(char *p, char *end)
 	return p;
 }
 
-/* Every `name = value` in [p, end), whatever stands around it. */
-static void mask_param(char *p, char *end, struct str name)
+/* Behind the string that begins at @p; @p if it has no end. */
+static char *skip_quoted(char *p, char *end)
+{
+	for (char *q = p + 1; q < end; q++) {
+		if (*q == '"') {
+			return q + 1;
+		}
+		q += *q == '\\';
+	}
+	return p;
+}
+
+/* Every `name = value` in [p, end) that does not stand in a quoted string, or (@in_quoted) wherever
+ * it stands. false: a string has no end. */
+static bool mask_pass(char *p, char *end, struct str name, bool in_quoted)
 {
 	char *begin = p;
+	bool is_whole = true;
 
 	while ((size_t)(end - p) > name.n) {
 		char *after = p + name.n;
 
+		if (*p == '"' && !in_quoted) {
+			after = skip_quoted(p, end);
+			is_whole = is_whole && after > p;
+			p = after > p ? after : p + 1;
+			continue;
+		}
 		if (!str_eq_nocase(str_make(p, name.n), name) || (p > begin && is_token(p[-1])) ||
 		    is_token(*after)) {
 			p++;
@@ -79,8 +99,19 @@ static void mask_param(char *p, char *end, struct str name)
 		after = skip_blanks(after, end);
 		if (after < end && *after == '=') {
 			after = mask_value(skip_blanks(after + 1, end), end);
+			after += after < end && *after == '"';
 		}
 		p = after;
+	}
+	return is_whole;
+}
+
+/* What stands in another parameter's value hides nothing. Where strings do not end, everything is
+ * masked that looks like it. */
+static void mask_param(char *p, char *end, struct str name)
+{
+	if (!mask_pass(p, end, name, false)) {
+		(void)mask_pass(p, end, name, true);
 	}
 }
 

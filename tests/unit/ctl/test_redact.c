@@ -78,6 +78,15 @@ START_TEST(every_field_and_every_response_is_hidden)
 }
 END_TEST
 
+START_TEST(what_another_value_says_hides_nothing)
+{
+	becomes(BEGIN "Authorization: Digest username=\"response=\", response=\"0123\"\r\n\r\n",
+	        BEGIN "Authorization: Digest username=\"response=\", response=\"xxxx\"\r\n\r\n");
+	becomes(BEGIN "Authorization: Digest a=\"\\\" response=\",response=0123\r\n\r\n",
+	        BEGIN "Authorization: Digest a=\"\\\" response=\",response=xxxx\r\n\r\n");
+}
+END_TEST
+
 START_TEST(malformed_ends_are_hidden_too)
 {
 	becomes(BEGIN "Authorization: Digest response=\"0123",
@@ -133,6 +142,7 @@ END_TEST
 
 UNIT_MAIN("ctl/redact", digest_response_becomes_as_many_x, passwords_of_sip_uris_become_as_many_x,
           keys_of_session_descriptions_become_as_many_x, any_spelling_is_found,
-          every_field_and_every_response_is_hidden, malformed_ends_are_hidden_too,
-          other_schemes_are_hidden_whole, the_servers_proof_is_hidden, all_else_stays_as_it_is,
+          every_field_and_every_response_is_hidden, what_another_value_says_hides_nothing,
+          malformed_ends_are_hidden_too, other_schemes_are_hidden_whole,
+          the_servers_proof_is_hidden, all_else_stays_as_it_is,
           a_quoted_message_in_the_body_is_looked_at)
