@@ -88,13 +88,15 @@ void txn_cancel_send(struct txn_client *ct)
 {
 	struct txn_layer *l = ct->l;
 	struct txn_cancel *c;
+	struct sip_out out;
 
 	txn_timer_start(l, &ct->timer, l->ids.client, 64 * ct->live->times.t1);
 	c = ct->cancel = cancel_new(ct);
 	if (!c) {
 		return;
 	}
-	txn_kept_send(l, c->kept, &ct->flow, false);
+	out = txn_kept_out(c->kept);
+	txn_client_follow(ct, &out);
 	if (!tp_proto_is_reliable(ct->flow.proto)) {
 		txn_timer_start(l, &c->retransmit, l->ids.cancel_retransmit, c->interval_ms);
 	}

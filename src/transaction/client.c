@@ -186,6 +186,20 @@ int txn_client_send(struct txn_client *ct)
 	return err;
 }
 
+/* CANCEL and ACK go where their INVITE went (RFC 3261 9.1, 17.1.1.3): when the connection we had
+ * opened for it is gone, by a new one. One that the peer had opened leads to no port that listens.
+ */
+int txn_client_follow(struct txn_client *ct, const struct sip_out *out)
+{
+	int err = transport_send(ct->l->tp, &ct->flow, false, out);
+
+	if (err == BELFRY_EUNREACH && ct->flow.conn && !ct->flow.accepted) {
+		ct->flow.conn = 0;
+		err = transport_send(ct->l->tp, &ct->flow, false, out);
+	}
+	return err;
+}
+
 static void arm_retransmit(struct txn_client *ct, uint32_t wait_ms)
 {
 	struct txn_layer *l = ct->l;

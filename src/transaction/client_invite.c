@@ -38,8 +38,7 @@ static void on_provisional(struct txn_client *ct, struct sip_msg *resp)
 /* ACK to a refusal (17.1.1.3). Over UDP it is kept for as long as the refusal may be repeated. */
 static void acknowledge(struct txn_client *ct, const struct sip_msg *resp)
 {
-	struct txn_layer *l = ct->l;
-	struct txn_live *live = ct->live;
+	const struct txn_live *live = ct->live;
 	const struct sip_hop_request hop = {
 		.ruri = live->ruri,
 		.via = live->via_line,
@@ -54,9 +53,9 @@ static void acknowledge(struct txn_client *ct, const struct sip_msg *resp)
 	}
 	ct->ack = tp_proto_is_reliable(ct->flow.proto) ? NULL : txn_kept_new(&out);
 	if (ct->ack) {
-		txn_kept_send(l, ct->ack, &ct->flow, false);
+		txn_kept_send(ct->l, ct->ack, &ct->flow, false);
 	} else {
-		transport_send(l->tp, &ct->flow, false, &out);
+		txn_client_follow(ct, &out);
 	}
 }
 

@@ -298,6 +298,8 @@ void txn_live_free(struct txn_client *ct);
 void txn_client_fail(struct txn_client *ct, int err);
 void txn_client_release(struct txn_client *ct);
 int txn_client_send(struct txn_client *ct);
+/* What belongs to the INVITE: its CANCEL, the ACK to a refusal. @out as for transport_send(). */
+int txn_client_follow(struct txn_client *ct, const struct sip_out *out);
 void txn_client_timer(struct timer *t, void *arg);
 void txn_client_retransmit_timer(struct timer *t, void *arg);
 void txn_slots_fini(struct txn_layer *l);

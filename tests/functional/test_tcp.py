@@ -130,6 +130,40 @@ def test_response_to_a_lost_connection_goes_to_the_sent_by_port(server, peer):
     bob.expect("ACK")
 
 
+def ringing_without_connection(server, peer):
+    """A call that rings at a phone to which the server's connection has been lost."""
+    alice, bob = peer(server), peer(server, user="bob", proto="tcp")
+    inv = alice.request("INVITE", bob.contact)
+    alice.send(inv.raw)
+    got = bob.expect("INVITE")
+    bob.reply(got, 180, "Ringing")
+    alice.expect(180)
+    bob.streams.pop().close()
+    server.wait_for(lambda: server.json("status")["connections"] == 0, "closed")
+    return alice, bob, inv, got
+
+
+def test_rfc3261_9_1_cancel_opens_a_connection_when_that_of_its_invite_is_gone(server, peer):
+    alice, bob, inv, got = ringing_without_connection(server, peer)
+    alice.send(alice.request("CANCEL", inv.uri, from_=inv["From"], call_id=inv["Call-ID"], branch=inv.branch,
+                             contact=None).raw)
+    alice.expect(200)
+    bob.reply(bob.expect("CANCEL"), 200, "OK")
+    bob.reply(got, 487, "Request Terminated")
+    alice.ack(inv, alice.expect(487))
+    assert bob.expect("ACK").branch == got.branch
+
+
+def test_rfc3261_17_1_1_3_ack_opens_a_connection_when_that_of_its_invite_is_gone(server, peer):
+    alice, bob, inv, got = ringing_without_connection(server, peer)
+    other = bob.connect()
+    other.sock.sendall(bob.reply(got, 486, "Busy Here", send=False).raw)
+    alice.ack(inv, alice.expect(486))
+    other.close()
+    bob.streams.remove(other)
+    assert bob.expect("ACK").branch == got.branch
+
+
 def test_refused_connection_fails_the_branch_at_once(server, peer):
     alice, bob = peer(server), peer(server, user="bob", proto="tcp")
     server.ctl("location", "add", "bob@example.com", bob.contact)
