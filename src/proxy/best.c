@@ -144,6 +144,8 @@ void proxy_send_best(struct belfry_req *req)
 		} else {
 			reply(req, 487, "RFC 3261 16.10", STR_NONE);
 		}
+	} else if (best->code == 0 && !req->is_invite) { /* redirected to where it has been */
+		reply(req, 480, "RFC 4320 4.2", STR_NONE);
 	} else if (best->code == 0 || best->code == 408) {
 		if (best->msg && req->is_invite) {
 			forward_best(req);

@@ -244,6 +244,17 @@ static void add_binding(struct belfry_req *req, struct expand *e, const struct l
 	}
 }
 
+/* A contact that was followed leads to a user who is not there: an answer like that of any branch
+ * (RFC 3261 16.5, 16.7 step 4). */
+static void answer_for_target(struct belfry_req *req, uint16_t code)
+{
+	const struct proxy_answer answer = { .code = code };
+
+	if (req->step == PROXY_STEP_FORK) {
+		proxy_answer_keep(req, &answer);
+	}
+}
+
 /* Takes over the reference. */
 static void add_bindings(struct belfry_req *req, struct expand *e, struct loc_set *set)
 {
@@ -252,6 +263,7 @@ static void add_bindings(struct belfry_req *req, struct expand *e, struct loc_se
 
 	if (set == NULL) {
 		note_s(req, "location", "no binding of %s", e->aor);
+		answer_for_target(req, 480);
 		return;
 	}
 	held = arena_alloc(proxy_arena(req), sizeof(*held));
@@ -274,6 +286,7 @@ static void add_bindings(struct belfry_req *req, struct expand *e, struct loc_se
 static enum step_result lookup_failed(struct belfry_req *req)
 {
 	if (req->step == PROXY_STEP_FORK) {
+		answer_for_target(req, 500);
 		return STEP_NEXT;
 	}
 	return proxy_refuse(req, REFUSED_ERROR, 500, "registrar.store", proxy_retry_after(req, 5));

@@ -685,6 +685,26 @@ def test_recurse_redirects_each_uri_once_and_no_circle(make_server, workers, pee
     bob.silent(0.1)
 
 
+@pytest.mark.parametrize("method", ["INVITE", "MESSAGE"])
+def test_16_5_recurse_redirects_to_a_user_who_is_not_there_is_480(make_server, workers, peer, method):
+    server = make_server(workers=workers, proxy="recurse_redirects = true;")
+    alice, bob = peer(server), peer(server)
+    bind(server, "bob", bob)
+    req = alice.request(method, "sip:bob@example.com")
+    alice.send(req.raw)
+    redirected(bob, bob.expect(method), 302, ["<sip:nobody@example.com>"])
+    assert alice.expect(480)
+
+
+def test_rfc4320_4_2_a_circle_of_redirects_leaves_no_message_without_answer(make_server, workers, peer):
+    server = make_server(workers=workers, proxy="recurse_redirects = true;")
+    alice, bob = peer(server), peer(server)
+    bind(server, "bob", bob)
+    alice.send(alice.request("MESSAGE", "sip:bob@example.com").raw)
+    redirected(bob, bob.expect("MESSAGE"), 302, ["<sip:bob@example.com>"])
+    assert alice.expect(480)
+
+
 def test_recurse_redirects_not_for_what_is_not_ours(make_server, workers, peer):
     server = make_server(workers=workers, proxy="recurse_redirects = true;")
     alice, there, carol = [peer(server) for _ in range(3)]
