@@ -68,3 +68,65 @@ def test_a_wrong_password_does_not_register(make_server, workers, phone):
     a = phone(server, "alice", password="wrong")
     a.registered("401 Unauthorized")
     assert server.json("location", "list")["bindings"] == []
+
+
+def ringing(a, b):
+    a.command("dial", "sip:bob@example.com")
+    b.event("CALL_INCOMING")
+    a.event("CALL_RINGING")
+
+
+@pytest.fixture
+def three(make_server, workers, phone, request):
+    """alice, bob and carol, with passwords, all calls challenged."""
+    server = make_server(workers=workers, relay="users", auth=MD5_ONLY)
+    phones = []
+    for name in ("alice", "bob", "carol"):
+        server.ctl("user", "add", name + "@example.com", "--password-stdin", stdin="secret-%s\n" % name)
+        phones.append(phone(server, name, proto=request.param, password="secret-" + name))
+    for p in phones:
+        p.registered()
+    return phones
+
+
+@pytest.mark.parametrize("three", ["udp", "tcp"], indirect=True)
+def test_rfc3665_3_8_and_3_9_the_caller_gives_up_and_the_callee_is_busy(three):
+    a, b, _ = three
+    ringing(a, b)
+    a.command("hangup")  # CANCEL
+    b.event("CALL_CLOSED")
+    ringing(a, b)
+    b.command("hangup")  # 486
+    assert "486" in a.event("CALL_CLOSED")["param"]
+
+
+@pytest.mark.parametrize("three", ["udp", "tcp"], indirect=True)
+def test_rfc3264_8_4_hold_and_resume_by_both_sides(three):
+    a, b, _ = three
+    ringing(a, b)
+    b.command("accept")
+    a.event("CALL_ESTABLISHED")
+    b.event("CALL_ESTABLISHED")
+    for p, other in ((a, b), (b, a)):
+        p.command("hold")  # a re-INVITE, in this direction and in that
+        other.event("CALL_REMOTE_SDP")
+        p.command("resume")
+        other.event("CALL_REMOTE_SDP")
+    b.command("hangup")  # BYE of the callee
+    a.event("CALL_CLOSED")
+
+
+@pytest.mark.parametrize("three", ["udp", "tcp"], indirect=True)
+def test_rfc3515_the_callee_transfers_the_caller_to_a_third(three):
+    a, b, c = three
+    ringing(a, b)
+    b.command("accept")
+    a.event("CALL_ESTABLISHED")
+    b.event("CALL_ESTABLISHED")
+    b.command("transfer", "sip:carol@example.com")  # REFER; the NOTIFYs come back
+    c.event("CALL_INCOMING")
+    c.command("accept")
+    c.event("CALL_ESTABLISHED")
+    a.event("CALL_ESTABLISHED")
+    c.command("hangup")
+    a.event("CALL_CLOSED")
