@@ -97,11 +97,18 @@ static bool is_other_family(const struct conf *conf, const struct net_addr *addr
 	return net_addr_parse(conf->server.name, 0, &name) == 0 && name.family != addr->family;
 }
 
+static struct str print_host(struct conf_loader *ld, const struct net_addr *addr)
+{
+	char text[NET_ADDR_TEXT];
+
+	return arena_printf(ld->arena, addr->family == 6 ? "[%.*s]" : "%.*s",
+	                    STR_FMT(net_addr_ip_text(addr, text)));
+}
+
 static int check_advertise(struct conf_loader *ld, size_t i)
 {
 	struct conf_listen *l = &ld->conf->listen[i];
-	char path[PATH_LEN], text[NET_ADDR_TEXT];
-	struct str ip;
+	char path[PATH_LEN];
 
 	if (l->advertise.n > 0) {
 		if (!conf_split_hostport(l->advertise, &l->advertise_host, &l->advertise_port)) {
@@ -117,9 +124,7 @@ static int check_advertise(struct conf_loader *ld, size_t i)
 	    (ld->conf->server.name.n > 0 && !is_other_family(ld->conf, &l->addr))) {
 		return 0; /* server.name, as given or as found by name_self() */
 	}
-	ip = net_addr_ip_text(&l->addr, text);
-	l->advertise_host =
-		arena_printf(ld->arena, l->addr.family == 6 ? "[%.*s]" : "%.*s", STR_FMT(ip));
+	l->advertise_host = print_host(ld, &l->addr);
 	return l->advertise_host.p ? 0 : conf_nomem(ld);
 }
 
@@ -128,24 +133,43 @@ static int check_advertise(struct conf_loader *ld, size_t i)
 static int name_self(struct conf_loader *ld)
 {
 	struct conf *conf = ld->conf;
-	char text[NET_ADDR_TEXT];
-	struct net_addr own = { .family = 4, .ip = { 127, 0, 0, 1 } };
-	struct str ip;
+	struct net_addr own;
 
 	if (conf->server.name.n > 0) {
 		return 0;
 	}
 	for (size_t i = 0; i < conf->listen_n; i++) {
 		if (conf->listen[i].advertise_host.n == 0) {
-			(void)net_own_addr(0, &own);
-			ip = net_addr_ip_text(&own, text);
-			conf->server.name =
-				arena_printf(ld->arena, own.family == 6 ? "[%.*s]" : "%.*s",
-			                     STR_FMT(ip));
+			conf->server.name = net_own_addr(0, &own) ? print_host(ld, &own)
+			                                          : STR("127.0.0.1");
 			return conf->server.name.p ? 0 : conf_nomem(ld);
 		}
 	}
 	conf->server.name = conf->listen[0].advertise_host;
+	return 0;
+}
+
+/* A number of IPv4 says nothing to an IPv6 peer, nor the other way round: a wildcard of the other
+ * family than server.name is called by the machine's address of its own. */
+static int name_wildcards(struct conf_loader *ld)
+{
+	struct conf *conf = ld->conf;
+
+	for (size_t i = 0; i < conf->listen_n; i++) {
+		struct conf_listen *l = &conf->listen[i];
+		struct net_addr own;
+
+		if (l->advertise_host.n > 0 || !is_other_family(conf, &l->addr)) {
+			continue;
+		}
+		if (!net_own_addr(l->addr.family, &own)) {
+			continue;
+		}
+		l->advertise_host = print_host(ld, &own);
+		if (l->advertise_host.p == NULL) {
+			return conf_nomem(ld);
+		}
+	}
 	return 0;
 }
 
@@ -190,5 +214,6 @@ int conf_rules_listen(struct conf_loader *ld)
 	for (size_t i = 0; !err && i < conf->listen_n; i++) {
 		err = warn_udp_alone(ld, i);
 	}
-	return err ? err : name_self(ld);
+	err = err ? err : name_self(ld);
+	return err ? err : name_wildcards(ld);
 }

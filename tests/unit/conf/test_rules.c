@@ -178,6 +178,21 @@ START_TEST(listener_of_the_other_family_keeps_its_address)
 }
 END_TEST
 
+/* What a wildcard puts into Record-Route must lead back to it (RFC 3261 16.6 step 4). */
+START_TEST(wildcard_of_the_other_family_is_called_by_an_address_of_its_own)
+{
+	struct conf *conf = load(CONF_BASE "server: { name = \"[2001:db8::1]\"; };\n"
+	                                   "listen = ( { address = \"0.0.0.0\"; },\n"
+	                                   "{ transport = \"tcp\"; address = \"::\"; } );");
+	struct net_addr addr;
+
+	ck_assert_int_eq(net_addr_parse(conf->listen[0].advertise_host, 0, &addr), 0);
+	ck_assert_uint_eq(addr.family, 4);
+	ck_assert_uint_eq(conf->listen[1].advertise_host.n, 0);
+	conf_unref(&conf);
+}
+END_TEST
+
 START_TEST(short_timer_c_is_warned_about)
 {
 	struct conf *conf = load(CONF_BASE "proxy: { timer_c = 1.5; };");
@@ -328,6 +343,7 @@ UNIT_MAIN("conf/rules", hosts_are_names_and_addresses, hostport_takes_brackets_f
           trusted_peers_are_addresses_and_prefixes, listeners_are_checked,
           listeners_may_differ_in_transport_address_or_port, udp_without_tcp_is_warned_about,
           name_is_made_up_from_the_listeners, listener_of_the_other_family_keeps_its_address,
+          wildcard_of_the_other_family_is_called_by_an_address_of_its_own,
           short_timer_c_is_warned_about, timers_b_and_f_follow_t1,
           addresses_of_other_services_are_checked, routes_find_their_trunk, routes_are_checked,
           route_for_everything_is_warned_about_unless_last, trunks_are_checked)
