@@ -110,6 +110,19 @@ static bool is_off_limits(const struct belfry_branch *br, const struct net_addr 
 	       !is_from_here(t->received) && !req->in_dialog && !req->trusted;
 }
 
+/* An ACK has no transaction that hears of a refusal: whoever sends it knows the other way, too. */
+static int by_tcp_first(struct belfry_branch *br, const struct dns_target *hop, struct tp_flow *tcp)
+{
+	struct tp_flow udp;
+	int err;
+
+	if (!br->req->is_ack || br->req->dry) {
+		return proxy_forward(br, tcp, false);
+	}
+	err = pick(br, hop->proto, hop, &udp);
+	return err ? err : proxy_forward_ack(br, tcp, &udp);
+}
+
 /* RFC 3261 18.1.1: a large request goes by TCP, by UDP if that cannot be had. */
 static int try_hop(struct belfry_branch *br, const struct dns_target *hop)
 {
@@ -123,7 +136,7 @@ static int try_hop(struct belfry_branch *br, const struct dns_target *hop)
 	if (hop->proto == TP_UDP && !br->tcp_refused && proxy_is_too_large(br) &&
 	    pick(br, TP_TCP, hop, &flow) == 0) {
 		br->by_tcp = true;
-		err = proxy_forward(br, &flow, false);
+		err = by_tcp_first(br, hop, &flow);
 		if (err == 0) {
 			note(br->req, "proxy.mtu", "too large for UDP: TCP first");
 			return 0;

@@ -309,6 +309,8 @@ int proxy_route(struct belfry_branch *br);
 void proxy_branch_resolved(struct belfry_branch *br, int err);
 /* Sends the request of @br by @flow: a client transaction, or without state for an ACK. */
 int proxy_forward(struct belfry_branch *br, struct tp_flow *flow, bool by_flow);
+/* An ACK that is too large for UDP: by @tcp, or by @udp if that does not open. */
+int proxy_forward_ack(struct belfry_branch *br, struct tp_flow *tcp, struct tp_flow *udp);
 /* More than proxy.mtu as it would be sent over UDP. */
 bool proxy_is_too_large(const struct belfry_branch *br);
 void proxy_timer_c(struct timer *t, void *arg);

@@ -178,15 +178,19 @@ static int build(struct forward *f, struct str branch)
 }
 
 /* An ACK for a 2xx: without a transaction (16.11). */
-static int send_stateless(struct forward *f)
+static int build_stateless(struct forward *f, struct sip_out *out_r)
 {
-	struct sip_out out;
 	char text[BRANCH_LEN];
 	int err = build(f, txn_stateless_branch(f->req->p->txns, f->msg, text));
 
-	if (err == 0) {
-		err = sip_edits_out(&f->edits, proxy_arena(f->req), &out);
-	}
+	return err ? err : sip_edits_out(&f->edits, proxy_arena(f->req), out_r);
+}
+
+static int send_stateless(struct forward *f)
+{
+	struct sip_out out;
+	int err = build_stateless(f, &out);
+
 	return err ? err : transport_send(f->req->p->tp, f->flow, !f->br->by_flow, &out);
 }
 
@@ -291,6 +295,23 @@ int proxy_forward(struct belfry_branch *br, struct tp_flow *flow, bool by_flow)
 		            (uint32_t)(req->conf->proxy.timer_c * 1000));
 	}
 	return 0;
+}
+
+int proxy_forward_ack(struct belfry_branch *br, struct tp_flow *tcp, struct tp_flow *udp)
+{
+	struct belfry_req *req = br->req;
+	struct forward f = { .br = br, .req = req, .msg = req->msg, .flow = tcp };
+	struct forward other = { .br = br, .req = req, .msg = req->msg, .flow = udp };
+	struct sip_out by_tcp, by_udp;
+	int err = build_stateless(&f, &by_tcp);
+
+	err = err ? err : build_stateless(&other, &by_udp);
+	err = err ? err
+	          : txn_ack_by_either(req->p->txns, tcp, &by_tcp, udp, &by_udp, PROXY_VIA_TCP_MS);
+	if (err == 0) {
+		proxy_branch_replaced(br);
+	}
+	return err;
 }
 
 /* What a request grows by, or a little more. Close enough to be the answer for most, without the

@@ -12,6 +12,10 @@
  * lives or ends as if the response had been sent (RFC 6026 7.1). Nothing of this for answers
  * without state: who is not let in yet buys no memory, and no connection to where its Via says; nor
  * for datagrams, whose source may be a lie.
+ *
+ * An ACK to a 2xx that is too large for UDP has no transaction either that would hear that there is
+ * no TCP at its target: as it would go by UDP it waits here until the connection is open, and goes
+ * that way when it is not (RFC 3261 18.1.1).
  */
 #include "transaction/internal.h"
 
@@ -223,9 +227,20 @@ static bool try_addr(struct txn_detour *d, const struct net_addr *addr)
 	return try_flow(d);
 }
 
+/* No stream can be had. */
+static void ack_by_udp(struct txn_detour *d)
+{
+	txn_kept_send(d->l, d->kept, &d->udp, false);
+	detour_free(d);
+}
+
 /* What was tried last has failed. */
 static void go_on(struct txn_detour *d)
 {
+	if (d->is_ack) {
+		ack_by_udp(d);
+		return;
+	}
 	if (!d->is_new) {
 		d->is_new = true;
 		txn_timer_start(d->l, &d->timer, d->l->ids.detour, 64 * txn_times_now(d->l).t1);
@@ -304,6 +319,24 @@ int txn_respond(struct txn_layer *l, struct tp_flow *to, const struct sip_out *o
 	return err;
 }
 
+int txn_ack_by_either(struct txn_layer *l, struct tp_flow *tcp, const struct sip_out *by_tcp,
+                      const struct tp_flow *udp, const struct sip_out *by_udp, uint32_t wait_ms)
+{
+	int err = transport_send(l->tp, tcp, false, by_tcp);
+	struct txn_detour *d;
+
+	if (err || transport_doubt(l->tp, tcp) != TP_OPENING) {
+		return err;
+	}
+	d = detour_new(l, tcp, by_udp);
+	if (d) { /* else it is lost if refused, and comes again with the next 2xx */
+		d->udp = *udp;
+		d->is_ack = d->is_new = d->is_asked = true;
+		txn_timer_start(l, &d->timer, l->ids.detour, wait_ms);
+	}
+	return 0;
+}
+
 /* --- news -------------------------------------------------------------------------------------
  */
 
@@ -345,9 +378,14 @@ bool txn_detours_are_open(const struct txn_layer *l)
 void txn_detour_timer(struct timer *t, void *arg)
 {
 	struct txn_detour *d = container_of(t, struct txn_detour, timer);
+	struct txn_layer *l = arg;
 
-	(void)arg;
-	if (d->is_new) {
+	if (d->is_ack) {
+		const struct tp_flow flow = d->flow;
+
+		ack_by_udp(d);
+		transport_close(l->tp, &flow); /* what waits in its queue is not sent after all */
+	} else if (d->is_new) {
 		give_up(d);
 	} else {
 		detour_free(d);

@@ -63,19 +63,21 @@ struct txn_kept {
 	char bytes[];
 };
 
-/* A response that may not have reached anybody; see detour.c. */
+/* A response, or an ACK, that may not have reached anybody; see detour.c. */
 struct txn_detour {
 	struct list node; /* of the layer */
 	struct timer timer;
 	struct txn_layer *l;
 	struct txn_kept *kept;
 	struct tp_flow flow;     /* where it has been sent, and is in doubt */
+	struct tp_flow udp;      /* of an ACK: where @kept goes when there is no stream */
 	struct net_addr refused; /* where nothing new could be opened */
 	struct dns_query *query; /* NULL: none under way */
 	struct net_addr *addrs;  /* of the sent-by name, in the order to try */
 	size_t addrs_n, addr_i;
 	bool is_new;   /* sent on a connection of its own, not on that of the request */
 	bool is_asked; /* for the addresses of the name */
+	bool is_ack;
 };
 
 /* In the queue of what only waits, oldest first. */

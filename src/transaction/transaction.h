@@ -155,6 +155,10 @@ void txn_client_drop(struct txn_client **ct);
 
 /* A branch made of a keyed hash of the received one (RFC 3261 16.11). @out: BRANCH_LEN bytes. */
 struct str txn_stateless_branch(struct txn_layer *l, const struct sip_msg *req, char *out);
+/* Sends an ACK that is large for a datagram by the stream @tcp, and if that does not open within
+ * @wait_ms, as @by_udp by @udp (RFC 3261 18.1.1). As transport_send(); an error: not sent at all. */
+int txn_ack_by_either(struct txn_layer *l, struct tp_flow *tcp, const struct sip_out *by_tcp,
+                      const struct tp_flow *udp, const struct sip_out *by_udp, uint32_t wait_ms);
 
 /* --- looking in --------------------------------------------------------------------------------
  */

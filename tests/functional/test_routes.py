@@ -441,6 +441,48 @@ def test_mtu_tcp_that_does_not_connect_within_two_seconds_is_udp(server, peer):
         alice.ack(req, alice.final(req))
 
 
+def answered(server, peer):
+    """A call to a contact of UDP that has been answered, and its ACK, larger than a datagram should be."""
+    alice, bob = peer(server), peer(server)
+    inv = alice.request("INVITE", bob.contact)
+    alice.send(inv.raw)
+    bob.reply(bob.expect("INVITE"), 200, "OK")
+    return bob, alice, alice.in_dialog("ACK", inv, alice.expect(200), cseq=inv.cseq, body=b"x" * 1400)
+
+
+def test_rfc3261_18_1_1_a_large_ack_is_by_udp_when_tcp_is_refused(server, peer):
+    bob, alice, ack = answered(server, peer)
+    alice.send(ack.raw)
+    got = bob.expect("ACK")
+    assert got.values("Via")[0].startswith("SIP/2.0/UDP") and got.body == ack.body
+
+
+def test_rfc3261_18_1_1_a_large_ack_is_by_tcp_where_there_is_tcp(server, peer):
+    bob, alice, ack = answered(server, peer)
+    tcp = peer(server, proto="tcp", port=bob.port)
+    for _ in range(2):  # by a connection that is opened, and by the one that is open
+        alice.send(ack.raw)
+        got = tcp.expect("ACK")
+        assert got.values("Via")[0].startswith("SIP/2.0/TCP") and got.body == ack.body
+    bob.silent(0.1)
+
+
+def test_rfc3261_18_1_1_a_large_ack_waits_two_seconds_for_tcp(server, peer):
+    bob, alice, ack = answered(server, peer)
+    with socket.socket() as black, socket.socket() as c1, socket.socket() as c2:
+        black.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        black.bind(("127.0.0.1", bob.port))
+        black.listen(0)
+        for c in (c1, c2):
+            c.setblocking(False)
+            c.connect_ex(("127.0.0.1", bob.port))
+        start = time.monotonic()
+        alice.send(ack.raw)
+        got = bob.expect("ACK")
+        assert 1.5 < time.monotonic() - start
+        assert got.values("Via")[0].startswith("SIP/2.0/UDP") and got.body == ack.body
+
+
 @pytest.mark.parametrize("mtu,size,proto", [(0, 3000, "UDP"), (1300, 700, "UDP"), (1300, 1300, "TCP"), (3000, 2000, "UDP"), (600, 600, "TCP")])
 def test_mtu_is_the_limit(make_server, workers, peer, mtu, size, proto):
     server = make_server(workers=workers, proxy="mtu = %d;" % mtu)
