@@ -2,6 +2,8 @@
 /* The choice of the final response (RFC 3261 16.7 steps 4, 6 and 7). */
 #include "proxy/core.h"
 
+#define RANK_NONE 1000 /* a 408 that may not be sent (RFC 4320 4.2): anything else is better */
+
 /* Lower is better: 6xx, then by class, inside a class what helps to try again, last what says
  * least. */
 static uint16_t rank(unsigned code)
@@ -56,6 +58,9 @@ void proxy_answer_keep(struct belfry_req *req, const struct proxy_answer *answer
 {
 	uint16_t r = rank(answer->code);
 
+	if (answer->code == 408 && !req->is_invite) {
+		r = RANK_NONE;
+	}
 	if (is_challenge(answer)) {
 		keep_challenge(req, answer);
 	}

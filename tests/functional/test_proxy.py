@@ -577,6 +577,19 @@ def test_timers_b_fails_over_sooner(make_server, workers, peer):
             live.expect("ACK")
 
 
+@pytest.mark.parametrize("codes", [(408, 503), (503, 408)])
+def test_rfc4320_4_2_a_408_stands_back_behind_any_other_answer(server, peer, codes):
+    """It may not be sent to a non-INVITE: the 503 of the other branch is what the caller gets, as 500."""
+    alice, b1, b2 = [peer(server) for _ in range(3)]
+    bind(server, "bob", b1)
+    bind(server, "bob", b2)
+    req = alice.request("MESSAGE", "sip:bob@example.com")
+    alice.send(req.raw)
+    for p, code in zip((b1, b2), codes):
+        p.reply(p.expect("MESSAGE"), code, "No")
+    assert alice.expect(500)
+
+
 def test_a_forked_non_invite_ends_with_the_first_2xx_and_nothing_is_cancelled(server, peer):
     alice, b1, b2 = peer(server), peer(server), peer(server)
     bind(server, "bob", b1, b2)
