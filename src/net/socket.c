@@ -75,6 +75,23 @@ int net_local_addr(int fd, struct net_addr *addr_r)
 	return 0;
 }
 
+int net_route_source(const struct net_addr *remote, struct net_addr *source_r)
+{
+	struct sockaddr_storage ss;
+	socklen_t n = net_addr_to_sockaddr(remote, &ss);
+	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
+
+	if (fd < 0) {
+		return -errno;
+	}
+	if (connect(fd, (struct sockaddr *)&ss, n) != 0) {
+		err = -errno;
+	}
+	err = err ? err : net_local_addr(fd, source_r);
+	close(fd);
+	return err;
+}
+
 int net_probe(int type, const struct net_addr *addr, struct net_addr *bound_r)
 {
 	int fd = socket_open(type, addr), err = 0;

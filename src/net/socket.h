@@ -32,6 +32,9 @@ int net_tcp_accept(int fd, struct net_addr *remote_r);
 /* The pending error of a socket as -errno, 0: none. Takes it away. */
 int net_socket_error(int fd);
 int net_local_addr(int fd, struct net_addr *addr_r);
+/* The address of this machine that datagrams to @remote would leave from, by the routes of now.
+ * Sends nothing; four system calls. -errno: no way there. */
+int net_route_source(const struct net_addr *remote, struct net_addr *source_r);
 
 /* Takes one ICMP error off a UDP socket's queue: to whom the datagram went, and what was said (a
  * positive errno). false: there are no more. Local errors are skipped. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "net/socket.h"
 #include "sip/via.h"
 #include "transport/priv.h"
 #include "util/err.h"
@@ -181,6 +182,43 @@ static unsigned suits(const struct tp_listener *l, const struct net_addr *remote
 	return net_addr_eq_ip(&prefer->listener->addr, &l->addr) ? 4 : 3;
 }
 
+/* Another listener with an address of its own, of that kind and family? */
+static bool has_other_address(struct transport *tp, const struct tp_listener *than)
+{
+	const struct tp_listener *l;
+
+	for (size_t i = 0; (l = transport_listener(tp->g, i)) != NULL; i++) {
+		if (l->proto == than->proto && l->addr.family == than->addr.family &&
+		    !net_addr_is_any(&l->addr) && !net_addr_is_loopback(&l->addr) &&
+		    !net_addr_eq_ip(&l->addr, &than->addr)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* On a machine in several networks, with a listener in each, the one on the way to @remote: what
+ * leaves from another may not get there, and its Via and Record-Route lead nowhere. */
+static const struct tp_listener *on_the_way(struct transport *tp, const struct tp_listener *best,
+                                            const struct net_addr *remote)
+{
+	const struct tp_listener *l, *found = NULL;
+	struct net_addr source;
+
+	if (tp->fake || net_addr_is_loopback(remote) || net_addr_is_any(&best->addr) ||
+	    !has_other_address(tp, best) || net_route_source(remote, &source) != 0 ||
+	    net_addr_eq_ip(&source, &best->addr)) {
+		return best;
+	}
+	for (size_t i = 0; (l = transport_listener(tp->g, i)) != NULL; i++) {
+		if (l->proto == best->proto && net_addr_eq_ip(&l->addr, &source) &&
+		    (!found || l->addr.port == best->addr.port)) {
+			found = l;
+		}
+	}
+	return found ? found : best;
+}
+
 int transport_pick(struct transport *tp, uint8_t proto, const struct net_addr *remote,
                    const struct tp_flow *prefer, struct tp_flow *flow_r)
 {
@@ -198,6 +236,7 @@ int transport_pick(struct transport *tp, uint8_t proto, const struct net_addr *r
 	if (!best) {
 		return BELFRY_EUNREACH;
 	}
+	best = on_the_way(tp, best, remote);
 	*flow_r = (struct tp_flow){ .listener = best, .remote = *remote, .proto = proto };
 	if (!net_addr_is_any(&best->addr)) {
 		flow_r->local = best->addr;

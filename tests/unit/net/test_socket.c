@@ -210,7 +210,24 @@ START_TEST(an_icmp_error_names_the_peer)
 }
 END_TEST
 
+static void comes_from(const char *host)
+{
+	struct net_addr remote, source;
+
+	ck_assert_int_eq(net_addr_parse(str_from(host), 5060, &remote), 0);
+	ck_assert_int_eq(net_route_source(&remote, &source), 0);
+	ck_assert(net_addr_eq_ip(&source, &remote)); /* to itself, of all its addresses */
+}
+
+START_TEST(the_routes_tell_what_a_datagram_would_come_from)
+{
+	comes_from("127.0.0.1");
+	comes_from("::1");
+}
+END_TEST
+
 UNIT_MAIN("net/socket", a_probe_notices_sockets_that_would_share_the_address,
           an_address_that_is_not_ours_cannot_be_opened, both_families_can_have_the_same_port,
           a_connection_has_both_addresses, a_refused_connection_gives_its_error,
-          a_wildcard_socket_can_choose_and_tell_its_local_address, an_icmp_error_names_the_peer)
+          a_wildcard_socket_can_choose_and_tell_its_local_address, an_icmp_error_names_the_peer,
+          the_routes_tell_what_a_datagram_would_come_from)
