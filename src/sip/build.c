@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sip/build.h"
 
+#include "sip/token.h"
 #include "util/sbuf.h"
 
 #include <errno.h>
@@ -56,7 +57,7 @@ static void add_stripped_via(struct sbuf *b, const struct sip_via *via)
 		if (!sip_param_next(&rest, &name, &value)) {
 			break;
 		}
-		if (!str_eq_nocase(name, STR("received")) && !str_eq_nocase(name, STR("rport"))) {
+		if (!sip_is_word(name, "received", 8) && !sip_is_word(name, "rport", 5)) {
 			sbuf_add(b, str_make(begin, (size_t)(rest.p - begin)));
 		}
 	}

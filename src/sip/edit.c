@@ -228,8 +228,18 @@ void sip_edit_remove_value(struct sip_edits *e, const struct sip_values *it)
 
 void sip_edit_remove_top_via(struct sip_edits *e)
 {
+	const struct sip_msg *msg = e->msg;
+	const struct sip_header *h;
 	struct sip_values it;
 
+	if (msg->first[SIP_H_VIA] < 0) {
+		return;
+	}
+	h = &msg->headers[msg->via_header];
+	if (msg->via_off == h->value_off && msg->via_end == h->value_off + h->value_n) {
+		sip_edit_remove(e, msg->via_header); /* alone in its field, as usual */
+		return;
+	}
 	sip_values_init(&it, e->msg, SIP_H_VIA);
 	if (sip_values_next(&it)) {
 		sip_edit_remove_value(e, &it);
