@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is forwarded: the original bytes with a short list of edits, as an iovec. No unchanged byte
- * is built anew. Edits may be added in any order. Removals may overlap each other; any other two that
- * touch the same bytes are a mistake of ours, told by sip_edits_out(). Insertions at one place keep
- * the order in which they were added.
+ * is built anew. Edits may be added in any order. Removals may overlap each other; any other two
+ * that touch the same bytes are a mistake of ours, told by sip_edits_out(). Insertions at one place
+ * keep the order in which they were added.
  *
  * Removal and replacement of header fields works on whole fields or on single values of a list
  * field; sip_edit_* take care of commas.
